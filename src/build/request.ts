@@ -1,0 +1,56 @@
+import type { Platform } from '../image/platform.ts';
+import type { EventListener } from '../events.ts';
+
+export type IsolationMode = 'auto' | 'namespace' | 'in-place' | 'none';
+
+/** How registries are reached. Names are `host[:port]`. */
+export interface RegistryOptions {
+  /** Plain HTTP for pushes, or for pulls. */
+  readonly insecurePush: boolean;
+  readonly insecurePull: boolean;
+  readonly insecureRegistries: readonly string[];
+  /** TLS without verification: everywhere, on pulls, or per registry. */
+  readonly skipTlsVerify: boolean;
+  readonly skipTlsVerifyPull: boolean;
+  readonly skipTlsVerifyRegistries: readonly string[];
+  /** Registry to the path of a PEM file that is trusted for it. */
+  readonly certificates: ReadonlyMap<string, string>;
+}
+
+/** What to build and where it goes: the command line as a value. Paths are absolute. */
+export interface BuildRequest {
+  /** As given: a directory, or a `scheme://` context. */
+  readonly context: string;
+  /** Joined to the context. */
+  readonly contextSubPath?: string;
+  /** As given: tried relative to the working directory, then to the context. */
+  readonly dockerfile: string;
+  readonly destinations: readonly string[];
+  /** In the order given; a later one of the same name wins. */
+  readonly buildArgs: readonly { readonly name: string; readonly value: string }[];
+  readonly target?: string;
+  readonly labels: readonly { readonly key: string; readonly value: string }[];
+  readonly push: boolean;
+  readonly skipPushPermissionCheck: boolean;
+  readonly tarPath?: string;
+  readonly ociLayoutPath?: string;
+  readonly digestFile?: string;
+  readonly imageNameWithDigestFile?: string;
+  readonly imageNameTagWithDigestFile?: string;
+  readonly reproducible: boolean;
+  readonly singleSnapshot: boolean;
+  readonly platform: Platform;
+  readonly isolation: IsolationMode;
+  /** kasane's own directory: layers, blobs, root file systems. */
+  readonly dataDirectory: string;
+  /** Stages side by side. */
+  readonly jobs: number;
+  readonly registry: RegistryOptions;
+}
+
+export interface BuildOptions {
+  readonly listener?: EventListener;
+  readonly signal?: AbortSignal;
+  /** Where proxies, DOCKER_CONFIG and SOURCE_DATE_EPOCH are read. Default: an empty environment. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}

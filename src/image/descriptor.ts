@@ -1,0 +1,12 @@
+import type { Digest } from './digest.ts';
+import type { Platform } from './platform.ts';
+
+/** What names a blob or manifest: OCI image specification, descriptor.md. `size` is in bytes. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly urls?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly platform?: Platform;
+}
