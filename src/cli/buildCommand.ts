@@ -1,0 +1,131 @@
+import { accessSync, constants } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { BuildRequest } from '../build/request.ts';
+import { BuildError } from '../errors.ts';
+import { buildLog } from '../report/buildLog.ts';
+import type { BuildLog } from '../report/buildLog.ts';
+import { errorFields, errorText } from '../report/errorText.ts';
+import { logStyle } from '../report/logStyle.ts';
+import type { LogStyle } from '../report/logStyle.ts';
+import { hideValues, secretValues } from '../report/secretValues.ts';
+import { isShown, parseVerbosity } from '../report/verbosity.ts';
+import type { Verbosity } from '../report/verbosity.ts';
+import { buildRequest } from './buildRequest.ts';
+import { buildUsage } from './buildUsage.ts';
+import { withEnvironment } from './flagEnvironment.ts';
+import { remarkOnFlags } from './flagSupport.ts';
+import type { FlagRemarks } from './flagSupport.ts';
+import { buildFlags, executorFlags } from './flags/executorFlags.ts';
+import type { BuildFlags } from './flags/executorFlags.ts';
+import { parseFlags } from './pflag.ts';
+import { prepareProcess } from './prepareProcess.ts';
+import type { Face } from './surroundings.ts';
+import { onTermination } from './termination.ts';
+import { version } from './version.ts';
+
+/**
+ * Reads the command line, builds, and reports. Gives the exit code: 0; that of a RUN that failed; 130 or 143 after a signal; else 1.
+ */
+export async function buildCommand(face: Face, args: readonly string[]): Promise<number> {
+  let order: BuildOrder | 'help' | 'version';
+  try {
+    order = readCommandLine(face, args);
+  } catch (error) {
+    process.stderr.write(errorText(error, { debug: false }));
+    if (error instanceof BuildError && isAboutUsage(error)) process.stderr.write(buildUsage(face, 'after-error'));
+    return 1;
+  }
+  if (order === 'help') {
+    process.stdout.write(buildUsage(face, 'help'));
+    return 0;
+  }
+  if (order === 'version') {
+    process.stdout.write(`Kaniko version :  v${version}\n`);
+    return 0;
+  }
+  return execute(order);
+}
+
+interface BuildOrder {
+  readonly request: BuildRequest;
+  readonly remarks: FlagRemarks;
+  readonly deprecations: readonly string[];
+  readonly style: LogStyle;
+  readonly verbosity: Verbosity;
+  readonly fullTimestamp: boolean;
+}
+
+function readCommandLine(face: Face, args: readonly string[]): BuildOrder | 'help' | 'version' {
+  const table: BuildFlags = face === 'executor' ? executorFlags : buildFlags;
+  const parsed = parseFlags(table, args);
+  if (parsed.values.help) return 'help';
+  if (face === 'executor' && parsed.positional[0] === 'help') return 'help';
+  if (face === 'executor' && parsed.positional[0] === 'version') return 'version';
+  const { env: environment } = process;
+  const flags = withEnvironment(table, parsed, environment);
+  return {
+    remarks: remarkOnFlags(table, flags),
+    deprecations: flags.deprecations,
+    style: logStyle(flags.given.has('log-format') ? flags.values['log-format'] : undefined, {
+      isTerminal: process.stderr.isTTY,
+      environment,
+    }),
+    verbosity: parseVerbosity(flags.values.verbosity),
+    fullTimestamp: flags.values['log-timestamp'],
+    request: buildRequest(flags, face, {
+      workingDirectory: process.cwd(),
+      environment,
+      cpus: availableParallelism(),
+      uid: process.getuid?.() ?? 0,
+      isWritableDirectory,
+    }),
+  };
+}
+
+async function execute(order: BuildOrder): Promise<number> {
+  const { request, style, verbosity, fullTimestamp } = order;
+  await prepareProcess(request);
+  const { stdout, stderr, env: environment } = process;
+  const startedAt = performance.timeOrigin;
+  const hide = hideValues(secretValues(request.buildArgs));
+  const report = buildLog({ style, verbosity, fullTimestamp, startedAt, stdout, stderr, now: Date.now, hide });
+  sayRemarks(order, report);
+  const termination = onTermination((signal) => report.log('warn', `${signal}: stopping the build`));
+  try {
+    const { build } = await import('../build/build.ts');
+    await build(request, { listener: report.listener, signal: termination.signal, environment });
+    return 0;
+  } catch (error) {
+    if (termination.exitCode() !== undefined) return termination.exitCode() ?? 1;
+    if (style === 'json') {
+      report.log('error', error instanceof Error ? error.message : String(error), errorFields(error));
+    } else {
+      stderr.write(hide(errorText(error, { debug: isShown('debug', verbosity) })));
+    }
+    return error instanceof BuildError ? error.exitCode : 1;
+  } finally {
+    termination.stopListening();
+  }
+}
+
+function sayRemarks({ deprecations, remarks }: BuildOrder, { log }: BuildLog): void {
+  for (const text of [...deprecations, ...remarks.warnings]) log('warn', text);
+  const idle = remarks.withoutEffect;
+  if (idle.length > 0) log('info', `Flags without effect in kasane: ${idle.map(({ flag }) => flag).join(', ')}`);
+  for (const { flag, because } of idle) log('debug', `${flag} has no effect: ${because}`);
+}
+
+const NOT_ABOUT_USAGE: ReadonlySet<string> = new Set(['FLAG_UNSUPPORTED', 'DATA_DIRECTORY_IN_CONTEXT']);
+
+function isAboutUsage(error: BuildError): boolean {
+  return !NOT_ABOUT_USAGE.has(error.code);
+}
+
+function isWritableDirectory(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,58 @@
+// kasane's command line: finds the command and loads only what that command needs.
+import { unknownCommand } from './unknownCommand.ts';
+import { version } from './version.ts';
+
+interface Command {
+  readonly summary: string;
+  /** Gives the exit code. */
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  build: {
+    summary: 'Build an image from a Dockerfile',
+    run: async (args) => (await import('./buildCommand.ts')).buildCommand('kasane', args),
+  },
+  executor: {
+    summary: "The same, with kaniko's flags, defaults and words",
+    run: async (args) => {
+      if (args[0] !== 'version') return (await import('./buildCommand.ts')).buildCommand('executor', args);
+      process.stdout.write(`Kaniko version :  v${version}\n`);
+      return 0;
+    },
+  },
+  help: { summary: 'Show this help, or that of a command', run: help },
+  version: {
+    summary: 'Print the version',
+    run: async () => {
+      process.stdout.write(`kasane ${version}\n`);
+      return 0;
+    },
+  },
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h') return help(args);
+  const command = name === '--version' ? commands['version'] : commands[name];
+  if (command !== undefined) return command.run(args);
+  process.stderr.write(unknownCommand(name, Object.keys(commands)));
+  return 1;
+}
+
+async function help([name]: readonly string[]): Promise<number> {
+  if (name === 'build' || name === 'executor') return (await commands[name]?.run(['--help'])) ?? 0;
+  const width = Math.max(...Object.keys(commands).map((word) => word.length));
+  const lines = Object.entries(commands).map(([word, { summary }]) => `  ${word.padEnd(width)}   ${summary}\n`);
+  process.stdout.write(
+    [
+      'Builds container images from a Dockerfile, without a daemon.\n\n',
+      'Usage:\n  kasane [command]\n\n',
+      'Commands:\n',
+      ...lines,
+      '\nUse "kasane [command] --help" for more about a command.\n',
+    ].join(''),
+  );
+  return 0;
+}
