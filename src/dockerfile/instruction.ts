@@ -10,6 +10,8 @@ export interface Heredoc {
   readonly expand: boolean;
   readonly chomp: boolean;
   readonly fileDescriptor: number;
+  /** The body as written, where `content` is not. */
+  readonly raw?: string;
 }
 
 /** A command in shell form (text, not expanded) or exec form (JSON). */
@@ -20,6 +22,8 @@ export type Command =
 export interface KeyValue {
   readonly key: string;
   readonly value: string;
+  /** Written with a blank instead of `=`. */
+  readonly legacy?: boolean;
 }
 
 /** A flag as written, unexpanded: `--chown=a:b` is { name: 'chown', value: 'a:b' }; a bare `--link` has no value. */
@@ -34,6 +38,8 @@ interface InstructionBase {
   /** The instruction as one line, continuation joined, comments gone: what the log and the history show. */
   readonly text: string;
   readonly flags: readonly Flag[];
+  /** The comment lines directly above, without `#`. */
+  readonly comments?: readonly string[];
 }
 
 /** One parsed instruction. Words are unexpanded: quotes, escapes and `$` are as written. */
@@ -69,6 +75,8 @@ export interface Dockerfile {
   readonly file: string;
   /** The character of the `escape` directive. */
   readonly escape: '\\' | '`';
+  /** The values of the other directives, as written. */
+  readonly directives?: { readonly syntax?: string; readonly check?: string };
   readonly globalArgs: readonly Instruction[];
   readonly stages: readonly ParsedStage[];
   readonly warnings: readonly { readonly message: string; readonly location: SourceLocation }[];

@@ -1,0 +1,34 @@
+/** Farther words are not what the user meant. */
+const CLOSE = 2;
+
+/** Adds ` (did you mean X?)` to a message if one of the options is close to the value. */
+export function withSuggestion(message: string, value: string, options: Iterable<string>): string {
+  const match = suggest(value, options);
+  return match === undefined ? message : `${message} (did you mean ${match}?)`;
+}
+
+/** The option nearest to the value, at most two edits away; undefined if there is none or the value itself is an option. */
+export function suggest(value: string, options: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = CLOSE + 1;
+  for (const option of options) {
+    if (option === value) return undefined;
+    if (Math.abs(option.length - value.length) > CLOSE) continue;
+    const distance = levenshtein(value, option);
+    if (distance < bestDistance) [best, bestDistance] = [option, distance];
+  }
+  return best;
+}
+
+function levenshtein(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
