@@ -1,4 +1,4 @@
-import { formatGoDuration } from './goDuration.ts';
+import { formatGoDuration } from '../dockerfile/goDuration.ts';
 import type { FlagAlias, FlagDefinition, FlagTable } from './pflag.ts';
 
 /** The flags' part of a usage text in cobra's layout: sorted by name, one line each, help texts in one column. */

@@ -1,5 +1,4 @@
 // kasane's command line: finds the command and loads only what that command needs.
-import { unknownCommand } from './unknownCommand.ts';
 import { version } from './version.ts';
 
 interface Command {
@@ -37,6 +36,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h') return help(args);
   const command = name === '--version' ? commands['version'] : commands[name];
   if (command !== undefined) return command.run(args);
+  const { unknownCommand } = await import('./unknownCommand.ts');
   process.stderr.write(unknownCommand(name, Object.keys(commands)));
   return 1;
 }

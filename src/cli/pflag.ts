@@ -1,8 +1,8 @@
+import { parseGoDuration } from '../dockerfile/goDuration.ts';
 import { BuildError } from '../errors.ts';
-import { parseGoDuration } from './goDuration.ts';
 import { nearestWord } from './nearestWord.ts';
 
-/** What each type of flag holds once parsed. Durations are milliseconds. */
+/** What each type of flag holds once parsed. Durations are nanoseconds, as Go's. */
 export interface FlagValueTypes {
   readonly bool: boolean;
   readonly string: string;

@@ -1,3 +1,4 @@
+import { goQuote } from '../dockerfile/goQuote.ts';
 import type { LogStyle } from './logStyle.ts';
 import type { Verbosity } from './verbosity.ts';
 
@@ -73,27 +74,3 @@ function twoDigits(value: number): string {
 function logfmtValue(text: string): string {
   return /^[A-Za-z0-9\-._/@^+]*$/.test(text) ? text : goQuote(text);
 }
-
-/** As Go's `%q`: what can't be seen becomes an escape. */
-function goQuote(text: string): string {
-  const escaped = text.replace(/["\\]|[^\P{C}\n\r\t]|[\n\r\t]/gu, (character) => {
-    const known = ESCAPES[character];
-    if (known !== undefined) return known;
-    const code = character.codePointAt(0) ?? 0;
-    if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`;
-    return code > 0xffff ? `\\U${code.toString(16).padStart(8, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-  });
-  return `"${escaped}"`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '"': '\\"',
-  '\\': '\\\\',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-  '\x07': '\\a',
-  '\b': '\\b',
-  '\f': '\\f',
-  '\v': '\\v',
-};

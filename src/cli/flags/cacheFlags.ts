@@ -17,7 +17,7 @@ export const cacheFlags = {
   'cache-dir': { type: 'string', default: '/cache', help: 'Directory of cached base images.', support: withCache },
   'cache-ttl': {
     type: 'duration',
-    default: 336 * 3_600_000,
+    default: 336 * 3600e9,
     help: 'Age from which cached layers are not used.',
     support: withCache,
   },

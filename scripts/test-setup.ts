@@ -1,0 +1,71 @@
+// `npm run test:setup`: installs the Debian packages whose programs the integration tests use. Where that can't be done (not root,
+// not Debian) it says what is missing; the tests that need those programs are then skipped.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Debian's package for each program. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  buildah: 'buildah',
+  'busybox-static': 'busybox-static',
+  debootstrap: 'debootstrap',
+  'docker-registry': 'docker-registry',
+  git: 'git',
+  jq: 'jq',
+  newuidmap: 'uidmap',
+  openssl: 'openssl',
+  podman: 'podman',
+  runc: 'runc',
+  setpriv: 'util-linux',
+  skopeo: 'skopeo',
+  umoci: 'umoci',
+  xz: 'xz-utils',
+  zstd: 'zstd',
+};
+
+/** Files without a program of their own: the default policy that skopeo, buildah and podman read. */
+const FILES: Readonly<Record<string, string>> = {
+  '/etc/containers/policy.json': 'golang-github-containers-common',
+};
+
+const before = missing();
+if (before.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
+  const packages = [...new Set(before.map(({ debian }) => debian))];
+  process.stdout.write(`installing ${packages.join(' ')}\n`);
+  apt('update', '-q');
+  apt('install', '-y', '-q', '--no-install-recommends', ...packages);
+}
+const left = missing();
+for (const { what, debian } of left) process.stdout.write(`missing: ${what} (Debian package ${debian})\n`);
+process.stdout.write(
+  left.length === 0
+    ? 'test:setup: everything that the tests use is here\n'
+    : `test:setup: ${left.length} missing; the tests that need them are skipped\n`,
+);
+
+function missing(): { what: string; debian: string }[] {
+  const programs = Object.entries(PACKAGES).filter(([program]) => !hasProgram(program));
+  const files = Object.entries(FILES).filter(([file]) => !existsSync(file));
+  return [...programs, ...files].map(([what, debian]) => ({ what, debian }));
+}
+
+function hasProgram(name: string): boolean {
+  // busybox-static and busybox share a program name; only the static one works as an image of its own.
+  if (name === 'busybox-static')
+    return existsSync('/usr/share/doc/busybox-static') || existsSync('/bin/busybox-static');
+  const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin'];
+  return directories.some((directory) => isExecutable(join(directory, name)));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function apt(...args: string[]): void {
+  spawnSync('apt-get', args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+}
