@@ -70,7 +70,9 @@ function given<N extends string>(
 function contextOf(flags: ParsedFlags<BuildFlags>, face: Face, absolute: (path: string) => string): string {
   const [positional, unexpected] = face === 'executor' ? [undefined, flags.positional[0]] : flags.positional;
   if (unexpected !== undefined) {
-    throw new BuildError('ARGUMENT_UNEXPECTED', `unexpected argument ${JSON.stringify(unexpected)}`, {
+    const word = JSON.stringify(unexpected);
+    const message = face === 'executor' ? `unknown command ${word} for "executor"` : `unexpected argument ${word}`;
+    throw new BuildError('ARGUMENT_UNEXPECTED', message, {
       hint: /^(true|false)$/i.test(unexpected)
         ? 'A switch takes its value after an equals sign, as in --no-push=true.'
         : 'Every option but the context starts with dashes; quote values that hold spaces.',

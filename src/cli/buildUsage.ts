@@ -1,3 +1,4 @@
+import type { ExecutorFlagTable } from './flags/executorFlag.ts';
 import { flagUsage } from './flagUsage.ts';
 import { buildFlags, executorFlags } from './flags/executorFlags.ts';
 import type { Face } from './surroundings.ts';
@@ -11,7 +12,7 @@ export function buildUsage(face: Face, occasion: 'help' | 'after-error'): string
       '  help        Show this help\n',
       '  version     Print the version number\n\n',
       'Flags:\n',
-      flagUsage(executorFlags),
+      flagUsage(executorFlags, supportMark),
     ].join('');
   }
   const usage = 'Usage:\n  kasane build [flags] [CONTEXT]\n\n';
@@ -20,6 +21,18 @@ export function buildUsage(face: Face, occasion: 'help' | 'after-error'): string
     'Builds an image from a Dockerfile. CONTEXT is a directory; the default is the working directory.\n\n',
     usage,
     'Flags:\n',
-    flagUsage(buildFlags),
+    flagUsage(withEffect(buildFlags)),
+    "\nThe rest of kaniko's flags are known too, see docs/flags.md.\n",
   ].join('');
+}
+
+const MARKS = { 'no-effect': ' [no effect]', pending: ' [no effect yet]', unsupported: ' [unsupported]' } as const;
+
+function supportMark(name: string): string {
+  const { support }: ExecutorFlagTable[string] = executorFlags[name as keyof typeof executorFlags];
+  return support === undefined ? '' : MARKS[support.level];
+}
+
+function withEffect(table: ExecutorFlagTable): ExecutorFlagTable {
+  return Object.fromEntries(Object.entries(table).filter(([, flag]) => flag.support === undefined));
 }

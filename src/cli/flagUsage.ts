@@ -1,12 +1,17 @@
 import { formatGoDuration } from '../dockerfile/goDuration.ts';
 import type { FlagAlias, FlagDefinition, FlagTable } from './pflag.ts';
 
-/** The flags' part of a usage text in cobra's layout: sorted by name, one line each, help texts in one column. */
-export function flagUsage(table: FlagTable): string {
+/**
+ * The flags' part of a usage text in cobra's layout: sorted by name, one line each, help texts in one column. `remark` may add
+ * to a help text.
+ */
+export function flagUsage(table: FlagTable, remark: (name: string) => string = () => ''): string {
   const lines = Object.entries(table)
     .filter(([, flag]) => flag.hidden !== true)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, flag]) => [head(name, flag), `${flag.help}${alsoCalled(flag)}${defaultOf(flag)}`] as const);
+    .map(
+      ([name, flag]) => [head(name, flag), `${flag.help}${alsoCalled(flag)}${defaultOf(flag)}${remark(name)}`] as const,
+    );
   const width = Math.max(0, ...lines.map(([left]) => left.length));
   return lines.map(([left, right]) => `${left.padEnd(width)}   ${right}\n`).join('');
 }

@@ -30,7 +30,14 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
-process.exitCode = await main(process.argv.slice(2));
+try {
+  // Not by emptying the event loop: a connection or thread that is left over must not hold the program.
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  const { errorText } = await import('../report/errorText.ts');
+  process.stderr.write(errorText(error, { debug: false }));
+  process.exit(1);
+}
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h') return help(args);
