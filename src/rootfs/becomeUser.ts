@@ -1,0 +1,38 @@
+import {
+  clearAmbientSet,
+  dropBoundingSet,
+  readCapabilities,
+  setCapabilities,
+  type Capability,
+} from '../linux/capabilities.ts';
+import type { SpecCommand } from './launchSpec.ts';
+
+/** Docker's default capabilities: what a RUN can ever have, also through a setuid program. */
+const DOCKER_DEFAULT: ReadonlySet<Capability> = new Set<Capability>([
+  'CAP_AUDIT_WRITE',
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_MKNOD',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_NET_RAW',
+  'CAP_SETFCAP',
+  'CAP_SETGID',
+  'CAP_SETPCAP',
+  'CAP_SETUID',
+  'CAP_SYS_CHROOT',
+]);
+
+/** Gives up every other identity and capability, for this thread and what it executes. */
+export function becomeUser({ uid, gid, groups }: Pick<SpecCommand, 'uid' | 'gid' | 'groups'>): void {
+  dropBoundingSet(DOCKER_DEFAULT);
+  clearAmbientSet();
+  process.setgroups?.([...groups]);
+  process.setgid?.(gid);
+  // Root keeps what the bounding set allows when it executes something, any other user nothing.
+  process.setuid?.(uid);
+  const { effective, permitted } = readCapabilities();
+  setCapabilities({ effective, permitted, inheritable: new Set() });
+}
