@@ -14,7 +14,8 @@ export function suggest(value: string, options: Iterable<string>): string | unde
   for (const option of options) {
     if (option === value) return undefined;
     if (Math.abs(option.length - value.length) > CLOSE) continue;
-    const distance = levenshtein(value, option);
+    // Of two that are as near, the one that begins alike: RNU is RUN, not ENV.
+    const distance = levenshtein(value, option) + (option[0] === value[0] ? 0 : 0.5);
     if (distance < bestDistance) [best, bestDistance] = [option, distance];
   }
   return best;

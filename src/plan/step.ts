@@ -12,6 +12,7 @@ export type StageBase =
 export type FileSource =
   | { readonly kind: 'context' }
   | { readonly kind: 'stage'; readonly index: number }
+  /** `scratch` is an empty tree. */
   | { readonly kind: 'image'; readonly reference: string };
 
 /** A stage that the target needs, in file order. */
@@ -22,10 +23,15 @@ export interface PlannedStage {
   readonly name?: string;
   readonly base: StageBase;
   readonly from: Instruction & { readonly kind: 'from' };
-  /** Without ONBUILD triggers of the base, which are known only with the base's configuration. */
+  /** As written in the Dockerfile, without ONBUILD triggers. */
   readonly instructions: readonly Instruction[];
   /** Indexes of the stages it reads: its base and every --from. */
   readonly dependencies: ReadonlySet<number>;
+  /**
+   * Triggers that run right after FROM: those of the stage it is built on, or those `planStages` was given for its base
+   * image. Absent if there are none, or none are known yet.
+   */
+  readonly onbuild?: readonly Instruction[];
 }
 
 export interface BuildPlan {
@@ -88,7 +94,7 @@ interface StepBase {
   readonly instruction: Instruction;
   /** What the log shows: the instruction after expansion, as kaniko's and BuildKit's logs do. */
   readonly display: string;
-  /** `created_by` of the history entry, as BuildKit writes it. */
+  /** `created_by` of the history entry, as BuildKit writes it; '' for ONBUILD, which makes no entry. */
   readonly createdBy: string;
   /** The configuration after this step. */
   readonly config: ContainerConfig;
@@ -105,6 +111,8 @@ export type Step = StepBase &
         readonly script?: { readonly path: string; readonly content: string };
         /** `NAME=value` in order: configuration and arguments; HOME is added by the rootfs if absent. */
         readonly env: readonly string[];
+        /** Those entries of `env` that must not reach a cache key: proxies given as build arguments. */
+        readonly uncachedEnv?: readonly string[];
         /** As in the configuration; '' is root. */
         readonly user: string;
         /** Absolute. */
