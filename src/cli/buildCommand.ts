@@ -21,7 +21,8 @@ import { parseFlags } from './pflag.ts';
 import { prepareProcess } from './prepareProcess.ts';
 import type { Face } from './surroundings.ts';
 import { onTermination } from './termination.ts';
-import { version } from './version.ts';
+import { userEnvironment } from './userEnvironment.ts';
+import { kanikoVersion } from './version.ts';
 
 /**
  * Reads the command line, builds, and reports. Gives the exit code: 0; that of a RUN that failed; 130 or 143 after a signal; else 1.
@@ -40,7 +41,7 @@ export async function buildCommand(face: Face, args: readonly string[]): Promise
     return 0;
   }
   if (order === 'version') {
-    process.stdout.write(`Kaniko version :  v${version}\n`);
+    process.stdout.write(kanikoVersion);
     return 0;
   }
   return execute(order);
@@ -61,7 +62,7 @@ function readCommandLine(face: Face, args: readonly string[]): BuildOrder | 'hel
   if (parsed.values.help) return 'help';
   if (face === 'executor' && parsed.positional[0] === 'help') return 'help';
   if (face === 'executor' && parsed.positional[0] === 'version') return 'version';
-  const { env: environment } = process;
+  const environment = userEnvironment(process.env);
   const flags = withEnvironment(table, parsed, environment);
   return {
     remarks: remarkOnFlags(table, flags),
@@ -85,7 +86,8 @@ function readCommandLine(face: Face, args: readonly string[]): BuildOrder | 'hel
 async function execute(order: BuildOrder): Promise<number> {
   const { request, style, verbosity, fullTimestamp } = order;
   await prepareProcess(request);
-  const { stdout, stderr, env: environment } = process;
+  const { stdout, stderr } = process;
+  const environment = userEnvironment(process.env);
   const startedAt = performance.timeOrigin;
   const hide = hideValues(secretValues(request.buildArgs));
   const report = buildLog({ style, verbosity, fullTimestamp, startedAt, stdout, stderr, now: Date.now, hide });

@@ -1,5 +1,5 @@
 // kasane's command line: finds the command and loads only what that command needs.
-import { version } from './version.ts';
+import { kanikoVersion, version } from './version.ts';
 
 interface Command {
   readonly summary: string;
@@ -16,7 +16,7 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "The same, with kaniko's flags, defaults and words",
     run: async (args) => {
       if (args[0] !== 'version') return (await import('./buildCommand.ts')).buildCommand('executor', args);
-      process.stdout.write(`Kaniko version :  v${version}\n`);
+      process.stdout.write(kanikoVersion);
       return 0;
     },
   },

@@ -3,7 +3,7 @@ import { BuildError } from '../errors.ts';
 import { nearestWord } from './nearestWord.ts';
 
 /** What each type of flag holds once parsed. Durations are nanoseconds, as Go's. */
-export interface FlagValueTypes {
+interface FlagValueTypes {
   readonly bool: boolean;
   readonly string: string;
   readonly int: number;

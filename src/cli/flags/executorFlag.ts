@@ -13,7 +13,7 @@ export interface FlagSupport {
 }
 
 /** An environment variable that speaks for a flag: as a default, with the last word, or as one more item. */
-export interface FlagEnvironment {
+interface FlagEnvironment {
   readonly name: string;
   readonly order: 'flag-wins' | 'variable-wins' | 'adds';
 }
