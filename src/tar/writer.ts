@@ -153,10 +153,10 @@ function toAscii(name: string): string {
   return name.replace(/[\u0080-\u00ff]/g, '');
 }
 
-/** Some readers take a file for a directory if the cut name ends in a slash. */
+/** Some readers take a file for a directory if the cut name ends in a slash: a NUL ends it before. */
 function withoutSlashAtCut(name: string): string {
-  const cut = name.length > NAME_LENGTH && name[NAME_LENGTH - 1] === '/';
-  return cut ? name.slice(0, NAME_LENGTH).replace(/\/+$/, '') : name;
+  const cut = name.slice(0, NAME_LENGTH);
+  return name.length > NAME_LENGTH && cut.endsWith('/') ? cut.replace(/\/(\/*)$/, '\0$1') : name;
 }
 
 /** Where ustar splits an ASCII path of more than 100 bytes in prefix and name, or undefined if it cannot. */
