@@ -98,6 +98,7 @@ async function execute(order: BuildOrder): Promise<number> {
     await build(request, { listener: report.listener, signal: termination.signal, environment });
     return 0;
   } catch (error) {
+    report.end();
     if (termination.exitCode() !== undefined) return termination.exitCode() ?? 1;
     if (style === 'json') {
       report.log('error', error instanceof Error ? error.message : String(error), errorFields(error));

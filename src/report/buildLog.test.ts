@@ -26,8 +26,9 @@ function shown(events: readonly BuildEvent[], verbosity: Verbosity = 'info', sec
     stderr: sink,
     now: () => 0,
   } as const;
-  const { listener } = buildLog({ ...options, verbosity, hide: hideValues(secrets) });
-  for (const event of events) listener(event);
+  const report = buildLog({ ...options, verbosity, hide: hideValues(secrets) });
+  for (const event of events) report.listener(event);
+  report.end();
   return text;
 }
 
@@ -115,6 +116,14 @@ INFO[0000] [builder] Step 1/2 done: RUN a (CACHED, layer 10 B)
       'heredocs: the end names the first line',
       [done(last, 'RUN <<EOF\nmake\nEOF', { milliseconds: 5 })],
       'INFO[0000] Step 1/2 done: RUN <<EOF (5ms, no changes)\n',
+    ],
+    [
+      'the last words of a command that was cut off are not lost',
+      [started(builder), started(last), output(last, 'dying')],
+      `INFO[0000] Building stage 'debian:12' [idx: '0', name: 'builder']
+INFO[0000] Building stage 'debian:12' [idx: '1']
+[1] dying
+`,
     ],
     ['levels below the verbosity are left out', [{ kind: 'log', level: 'debug', message: 'x' }], ''],
     ['the output of commands is not a matter of verbosity', [step(last, 'RUN x'), output(last, 'x\n')], 'x\n', 'error'],

@@ -22,6 +22,8 @@ export interface BuildLogOptions extends LogLineOptions {
 export interface BuildLog {
   readonly listener: EventListener;
   readonly log: (level: Verbosity, message: string, fields?: LogEntry['fields']) => void;
+  /** Shows what is still held back of commands that were cut off. */
+  readonly end: () => void;
 }
 
 /** Reports a build line by line, in kaniko's words where kaniko has words for it. RUN output passes through. */
@@ -29,7 +31,9 @@ export function buildLog(options: BuildLogOptions): BuildLog {
   const log: BuildLog['log'] = (level, message, fields) => {
     if (!isShown(level, options.verbosity)) return;
     const entry: LogEntry = { level, message: options.hide(message), time: options.now() };
-    options.stderr.write(logLine(fields === undefined ? entry : { ...entry, fields }, options));
+    options.stderr.write(
+      logLine(fields === undefined ? entry : { ...entry, fields: hidden(fields, options) }, options),
+    );
   };
 
   const running = new Set<number>();
@@ -96,7 +100,17 @@ export function buildLog(options: BuildLogOptions): BuildLog {
         break;
     }
   };
-  return { listener, log };
+  const end = (): void => {
+    for (const output of outputs.values()) output.finish();
+    outputs.clear();
+  };
+  return { listener, log, end };
+}
+
+function hidden(fields: NonNullable<LogEntry['fields']>, { hide }: BuildLogOptions): NonNullable<LogEntry['fields']> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? hide(value) : value]),
+  );
 }
 
 type StepFinished = BuildEvent & { readonly kind: 'step-finished' };
