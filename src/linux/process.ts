@@ -71,8 +71,8 @@ export const NAMESPACE = {
 } as const;
 
 /**
- * Leaves the given namespaces for new ones. Only the calling thread moves: synchronous `fs` sees a new mount namespace,
- * asynchronous `fs` and other threads don't. A user namespace is `EINVAL` in any Node, because it has threads; after a
+ * Leaves the given namespaces for new ones. Only the calling thread moves, with the threads and processes it starts
+ * later: synchronous `fs` sees a new mount namespace, asynchronous `fs` only if it was never used before. A user namespace is `EINVAL` in any Node, because it has threads; after a
  * new pid namespace Node aborts as soon as something starts a thread. @throws SystemError
  */
 export function unshare(namespaces: number): void {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { libc } from './libc.ts';
 
@@ -23,7 +24,7 @@ export function check(result: number, call: SystemCall): number {
 }
 
 export function systemError(errno: number, { syscall, path, dest }: SystemCall): SystemError {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+  const [code, text] = getSystemErrorMap().get(-errno) ?? [nameOf(errno), `error ${errno}`];
   const places = [path, dest].filter((place) => place !== undefined).map((place) => `'${place.toString()}'`);
   const error = new Error(`${code}: ${text}, ${[syscall, places.join(' -> ')].filter(Boolean).join(' ')}`);
   return Object.assign(error, {
@@ -33,4 +34,10 @@ export function systemError(errno: number, { syscall, path, dest }: SystemCall):
     ...(path === undefined ? {} : { path: path.toString() }),
     ...(dest === undefined ? {} : { dest: dest.toString() }),
   });
+}
+
+/** For what libuv, and so `getSystemErrorMap`, does not know: `ECHILD`, say. */
+function nameOf(errno: number): string {
+  const known = Object.entries(constants.errno).find(([, number]) => number === errno);
+  return known?.[0] ?? 'UNKNOWN';
 }
