@@ -49,6 +49,7 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
     // The parser's message quotes the text, and with it secrets.
     throw invalid(path, 'it is not JSON');
   }
+  if (Array.isArray(json)) throw invalid(path, 'it is not a JSON object');
   const result = v.safeParse(configSchema, json, { abortEarly: true });
   if (!result.success) throw invalid(path, `${v.getDotPath(result.issues[0]) ?? 'it'} has the wrong type`);
   const { auths, credHelpers, credsStore } = result.output;

@@ -1,48 +1,82 @@
 import type { Agent } from 'node:http';
 import type { AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { BuildError } from '../errors.ts';
 import { proxyFor } from './proxy.ts';
 import type { Environment } from './proxy.ts';
 import { environmentRoots, readCertificates, readClientPem } from './trust.ts';
 import type { TlsPolicy } from './trust.ts';
 
+/** A connection pool, and what requests over it have to look like. */
+export interface Pool {
+  readonly agent: Agent;
+  /** Set for plain HTTP over a proxy: requests name the whole address, with these headers added. */
+  readonly forward?: Readonly<Record<string, string>>;
+}
+
 /** Keep-alive connection pools, one per proxy and TLS policy. */
 export interface Agents {
-  agentFor(url: URL, policy: TlsPolicy): Promise<Agent>;
+  poolFor(url: URL, policy: TlsPolicy): Promise<Pool>;
   close(): void;
 }
 
-export function createAgents(environment: Environment, lookup: LookupFunction | undefined): Agents {
-  const pools = new Map<string, Promise<Agent>>();
+export function createAgents(environment: Environment, lookup: LookupFunction): Agents {
+  const pools = new Map<string, Promise<Pool>>();
   let roots: string[] | undefined;
 
-  const open = async (url: URL, policy: TlsPolicy, proxy: string | undefined): Promise<Agent> => {
-    const common = {
-      keepAlive: true,
-      maxFreeSockets: 16,
-      ...(lookup === undefined ? {} : { lookup }),
-      // Whether to use the proxy is decided by proxyFor: node's NO_PROXY knows no CIDR ranges.
-      ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
-    };
-    if (url.protocol === 'http:') return new (await import('node:http')).Agent(common);
-    roots ??= environmentRoots(environment);
+  const open = async (url: URL, policy: TlsPolicy, proxy: URL | undefined): Promise<Pool> => {
+    const common = { keepAlive: true, maxFreeSockets: 16, lookup };
+    const secure = url.protocol === 'https:';
+    roots ??= secure || proxy?.protocol === 'https:' ? environmentRoots(environment) : undefined;
+    if (proxy !== undefined) {
+      const { ForwardingAgent, TunnelAgent, proxyAuthorization } = await import('./proxyAgent.ts');
+      const proxyTls = proxy.protocol === 'https:' ? await tlsOptions({}, roots ?? []) : {};
+      const connection = {
+        proxy,
+        lookup,
+        ...(proxyTls.secureContext === undefined ? {} : { secureContext: proxyTls.secureContext }),
+      };
+      if (secure) {
+        return { agent: new TunnelAgent({ ...common, ...(await tlsOptions(policy, roots ?? [])) }, connection) };
+      }
+      const authorization = proxyAuthorization(proxy);
+      return {
+        agent: new ForwardingAgent(common, connection),
+        forward: authorization === undefined ? {} : { 'proxy-authorization': authorization },
+      };
+    }
+    if (!secure) return { agent: new (await import('node:http')).Agent(common) };
     const { Agent: SecureAgent } = await import('node:https');
-    return new SecureAgent({ ...common, ...(await tlsOptions(policy, roots)) });
+    return { agent: new SecureAgent({ ...common, ...(await tlsOptions(policy, roots ?? [])) }) };
   };
 
   return {
-    agentFor(url, policy) {
+    poolFor(url, policy) {
       const proxy = proxyFor(url, environment);
       const key = JSON.stringify([url.protocol, proxy, url.protocol === 'https:' ? policy : null]);
       let pool = pools.get(key);
-      if (pool === undefined) pools.set(key, (pool = open(url, policy, proxy)));
+      if (pool === undefined) pools.set(key, (pool = open(url, policy, parseProxy(proxy))));
       return pool;
     },
     close() {
-      for (const pool of pools.values()) void pool.then((agent) => agent.destroy());
+      for (const pool of pools.values()) {
+        pool.then(
+          ({ agent }) => agent.destroy(),
+          () => {},
+        );
+      }
       pools.clear();
     },
   };
+}
+
+function parseProxy(text: string | undefined): URL | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
+  throw new BuildError('PROXY_INVALID', `The proxy ${text} is not an http:// or https:// address`, {
+    hint: 'It comes from HTTP_PROXY or HTTPS_PROXY.',
+  });
 }
 
 async function tlsOptions(policy: TlsPolicy, roots: readonly string[]): Promise<AgentOptions> {

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { BuildError, messageOf } from '../errors.ts';
 import { createAgents } from './agents.ts';
+import { createLookup, readLookupSources } from './lookup.ts';
 import { exchange } from './exchange.ts';
 import type { ExchangeResponse, Timeouts } from './exchange.ts';
 import type { Environment } from './proxy.ts';
@@ -59,7 +60,7 @@ export interface HttpClientOptions {
   readonly environment?: Environment;
   /** kasane's version, for the User-Agent. */
   readonly version: string;
-  /** Default: node's own (getaddrinfo). */
+  /** Default: `createLookup` with the machine's files, read when the client is made. */
   readonly lookup?: LookupFunction;
   /** Default: 30 s to connect, 60 s without progress. */
   readonly timeouts?: Partial<Timeouts>;
@@ -68,7 +69,7 @@ export interface HttpClientOptions {
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const environment = options.environment ?? {};
-  const agents = createAgents(environment, options.lookup);
+  const agents = createAgents(environment, options.lookup ?? createLookup(readLookupSources()));
   const timeouts: Timeouts = { connect: 30_000, idle: 60_000, ...options.timeouts };
   const retry: RetryPolicy = { ...DEFAULT_RETRY, ...options.retry };
   const userAgent = userAgentOf(options.version, environment);
@@ -86,7 +87,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         method: next.method,
         url: next.url,
         headers: next.headers,
-        agent: await agents.agentFor(next.url, next.tls),
+        pool: await agents.poolFor(next.url, next.tls),
         timeouts: { ...timeouts, ...request.timeouts },
         ...(next.body === undefined ? {} : { body: next.body() }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),

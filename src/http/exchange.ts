@@ -1,4 +1,5 @@
-import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Pool } from './agents.ts';
 import { createWatchdog } from './watchdog.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -12,7 +13,7 @@ export interface Exchange {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly agent: Agent;
+  readonly pool: Pool;
   /** Closed early if the server answers before it has read everything. */
   readonly body?: AsyncIterable<Uint8Array>;
   readonly timeouts: Timeouts;
@@ -38,8 +39,11 @@ export async function exchange(options: Exchange): Promise<ExchangeResponse> {
   const { request: open } = await (options.url.protocol === 'https:' ? import('node:https') : import('node:http'));
   const request = open(options.url, {
     method: options.method,
-    headers: options.headers,
-    agent: options.agent,
+    headers: { ...options.headers, ...options.pool.forward },
+    agent: options.pool.agent,
+    ...(options.pool.forward === undefined
+      ? {}
+      : { path: `${options.url.origin}${options.url.pathname}${options.url.search}` }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const state: ExchangeState = { phase: 'connecting', sourcePending: false, message: undefined };
