@@ -101,14 +101,12 @@ function applyArg(instruction: Of<'arg'>, state: StageState): string {
 }
 
 function applyLabel(instruction: Of<'label'>, state: StageState): string {
-  const labels = { ...state.config.Labels };
-  const words = instruction.pairs.map((pair) => {
-    const key = expandIn(state, pair.key, instruction);
-    labels[key] = expandIn(state, pair.value, instruction);
-    return `${key}=${labels[key]}`;
-  });
-  state.config = { ...state.config, Labels: labels };
-  return ['LABEL', ...words].join(' ');
+  const pairs = instruction.pairs.map((pair) => [
+    expandIn(state, pair.key, instruction),
+    expandIn(state, pair.value, instruction),
+  ]);
+  state.config = { ...state.config, Labels: { ...state.config.Labels, ...Object.fromEntries(pairs) } };
+  return ['LABEL', ...pairs.map((pair) => pair.join('='))].join(' ');
 }
 
 function applyCmd({ command }: Of<'cmd'>, state: StageState): string {

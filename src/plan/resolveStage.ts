@@ -61,7 +61,7 @@ export function resolveStage(stage: PlannedStage, inputs: StageInputs): Resolved
   return {
     steps,
     config: state.config,
-    args: state.args,
+    args: argsInForce(state),
     warnings: state.warnings,
     ...(state.author === undefined ? {} : { author: state.author }),
   };
@@ -84,6 +84,10 @@ function startVariables(args: StageInputs['base']['args'], config: ContainerConf
   const variables = variablesOf(config.Env ?? []);
   for (const [name, value] of args) if (value !== undefined && !variables.has(name)) variables.set(name, value);
   return variables;
+}
+
+function argsInForce(state: StageState): ReadonlyMap<string, string | undefined> {
+  return new Map([...state.args].map(([name, value]) => [name, state.variables.get(name) ?? value]));
 }
 
 function resolve(instruction: Instruction, state: StageState, prefix: string): Step {

@@ -165,7 +165,7 @@ function cacheMount(options: MountOptions, context: MountContext): RunMount {
   return {
     type: 'cache',
     target: mountTarget(options, context),
-    id: options.id === '' ? posix.normalize(options.target) : options.id,
+    id: options.id === '' ? cleanId(options.target) : options.id,
     sharing: options.sharing ?? 'shared',
     ...(options.from === '' || options.from === 'scratch' ? {} : { from: fileSource(options.from, context.scope) }),
     source: cleanPath(options.source),
@@ -174,6 +174,12 @@ function cacheMount(options: MountOptions, context: MountContext): RunMount {
     gid: options.gid ?? 0,
     readOnly: options.readOnly ?? false,
   };
+}
+
+/** A cache without an id is known by its target as written. */
+function cleanId(target: string): string {
+  const clean = posix.normalize(target);
+  return clean.length > 1 ? clean.replace(/\/$/, '') : clean;
 }
 
 function secretMount(options: MountOptions, context: MountContext): RunMount {
