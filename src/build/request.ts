@@ -1,21 +1,8 @@
 import type { Platform } from '../image/platform.ts';
 import type { EventListener } from '../events.ts';
+import type { RegistryOptions } from '../registry/options.ts';
 
 export type IsolationMode = 'auto' | 'namespace' | 'in-place' | 'none';
-
-/** How registries are reached. Names are `host[:port]`. */
-export interface RegistryOptions {
-  /** Plain HTTP for pushes, or for pulls. */
-  readonly insecurePush: boolean;
-  readonly insecurePull: boolean;
-  readonly insecureRegistries: readonly string[];
-  /** TLS without verification: everywhere, on pulls, or per registry. */
-  readonly skipTlsVerify: boolean;
-  readonly skipTlsVerifyPull: boolean;
-  readonly skipTlsVerifyRegistries: readonly string[];
-  /** Registry to the path of a PEM file that is trusted for it. */
-  readonly certificates: ReadonlyMap<string, string>;
-}
 
 /** What to build and where it goes: the command line as a value. Paths are absolute. */
 export interface BuildRequest {

@@ -1,5 +1,6 @@
 // kasane's command line: finds the command and loads only what that command needs.
-import { kanikoVersion, version } from './version.ts';
+import { version } from '../version.ts';
+import { kanikoVersion } from './version.ts';
 
 interface Command {
   readonly summary: string;

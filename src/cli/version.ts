@@ -1,7 +1,4 @@
-import manifest from '../../package.json' with { type: 'json' };
-
-/** kasane's version, from package.json. */
-export const version: string = manifest.version;
+import { version } from '../version.ts';
 
 /** What `executor version` prints; pipelines cut the number out of it. */
 export const kanikoVersion = `Kaniko version :  v${version}\n`;

@@ -27,3 +27,36 @@ export type Content =
   | { readonly kind: 'disk'; readonly path: string | Buffer }
   /** A file's data in a layer: `offset` is where the data starts in the uncompressed tar, counted in bytes. */
   | { readonly kind: 'layer'; readonly layer: Layer; readonly offset: number };
+
+/** Whether two files are alike in everything but name and content. */
+export function sameEntry(a: Entry, b: Entry): boolean {
+  return (
+    a.type === b.type &&
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    a.size === b.size &&
+    a.mtime.seconds === b.mtime.seconds &&
+    a.mtime.nanoseconds === b.mtime.nanoseconds &&
+    a.linkTarget === b.linkTarget &&
+    a.deviceMajor === b.deviceMajor &&
+    a.deviceMinor === b.deviceMinor &&
+    sameXattrs(a.xattrs, b.xattrs)
+  );
+}
+
+/** Equal for contents that lie in the same place; nothing is read. */
+export function contentKey(content: Content): string | Uint8Array {
+  switch (content.kind) {
+    case 'bytes':
+      return content.bytes;
+    case 'disk':
+      return `disk:${content.path.toString('latin1')}`;
+    case 'layer':
+      return `layer:${content.layer.diffId}:${content.offset}`;
+  }
+}
+
+function sameXattrs(a: Xattrs, b: Xattrs): boolean {
+  return a.size === b.size && [...a].every(([name, value]) => b.get(name) === value);
+}

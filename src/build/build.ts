@@ -1,0 +1,105 @@
+// A build from request to result: finds the Dockerfile, plans, runs the stages that are needed side by side, writes the outputs.
+import { readFileSync } from 'node:fs';
+import { openBuildContext } from '../context/buildContext.ts';
+import { openContextTree } from '../context/contextTree.ts';
+import { findDockerfile, readIgnoreFile } from '../context/dockerfile.ts';
+import { parseDockerfile } from '../dockerfile/parseDockerfile.ts';
+import type { Digest } from '../image/digest.ts';
+import type { Image } from '../image/image.ts';
+import { hostPlatform } from '../image/platform.ts';
+import { packImage, withFormat, type PackedImage } from '../output/packImage.ts';
+import { checkPushPermissions, startPush } from '../output/push.ts';
+import { writeOutputs } from '../output/writeOutputs.ts';
+import type { PlanOptions } from '../plan/planStages.ts';
+import { parseReference, type Reference } from '../registry/reference.ts';
+import type { Tree } from '../tree/tree.ts';
+import { planBuild } from './planBuild.ts';
+import type { BuildOptions, BuildRequest } from './request.ts';
+import { runStages } from './runStages.ts';
+import { openSession, type BuildSession } from './session.ts';
+
+export interface BuildResult {
+  /** Of the manifest. */
+  readonly digest: Digest;
+  readonly image: Image;
+  readonly packed: PackedImage;
+}
+
+/**
+ * Builds what a request asks for.
+ * @throws BuildError for everything a user can act on; the signal's reason when it is aborted
+ */
+export async function build(request: BuildRequest, options: BuildOptions = {}): Promise<BuildResult> {
+  const destinations = request.destinations.map(parseReference);
+  const stop = new AbortController();
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  await using session = openSession(request, { ...options, signal });
+  await using context = await openBuildContext({
+    context: request.context,
+    cwd: process.cwd(),
+    scratchDirectory: session.scratch,
+    ...(request.contextSubPath === undefined ? {} : { subPath: request.contextSubPath }),
+  });
+  const dockerfilePath = findDockerfile(request.dockerfile, context, process.cwd());
+  const dockerfile = parseDockerfile(readFileSync(dockerfilePath, 'utf8'), { file: request.dockerfile });
+  const ignore = readIgnoreFile(dockerfilePath, context);
+  const plan = await planBuild(session, dockerfile, planOptions(request));
+  for (const { message } of plan.warnings) session.log('warn', message);
+  if (request.push) await checkPermissions(session, destinations);
+
+  const push = request.push ? startPush(session, destinations) : undefined;
+  try {
+    const image = await runStages({
+      session,
+      dockerfile,
+      plan,
+      context: once(() => openContextTree(context.directory, ignore)),
+      onTargetLayer: (layer) => push?.layer(layer),
+      stop: () => stop.abort(),
+    });
+    const packed = packImage(finish(request, image));
+    await writeOutputs(request, packed, destinations, session.readBlob);
+    if (push === undefined) session.log('info', 'Skipping push to container registry due to --no-push flag');
+    else await push.finish(packed);
+    return { digest: packed.manifest.descriptor.digest, image: packed.image, packed };
+  } catch (error) {
+    stop.abort();
+    await push?.abandon();
+    throw error;
+  }
+}
+
+function planOptions(request: BuildRequest): PlanOptions {
+  return {
+    buildArgs: new Map(request.buildArgs.map(({ name, value }) => [name, value])),
+    ...(request.target === undefined ? {} : { target: request.target }),
+    buildPlatform: hostPlatform(),
+    targetPlatform: request.platform,
+  };
+}
+
+async function checkPermissions(session: BuildSession, destinations: readonly Reference[]): Promise<void> {
+  if (session.request.skipPushPermissionCheck || destinations.length === 0) return;
+  await checkPushPermissions(session, destinations);
+}
+
+/** What belongs to the result and not to a stage: labels of the command line win; an OCI layout holds OCI media types. */
+function finish(request: BuildRequest, image: Image): Image {
+  const labels = Object.fromEntries(request.labels.map(({ key, value }) => [key, value]));
+  const labelled: Image =
+    request.labels.length === 0
+      ? image
+      : {
+          ...image,
+          config: {
+            ...image.config,
+            config: { ...image.config.config, Labels: { ...image.config.config?.Labels, ...labels } },
+          },
+        };
+  return withFormat(labelled, request.ociLayoutPath === undefined ? image.format : 'oci');
+}
+
+function once(open: () => Tree): () => Tree {
+  let tree: Tree | undefined;
+  return () => (tree ??= open());
+}

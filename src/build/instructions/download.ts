@@ -1,0 +1,66 @@
+import { createWriteStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { pipeline } from 'node:stream/promises';
+import { BuildError, redact } from '../../errors.ts';
+import type { HttpClient } from '../../http/client.ts';
+import type { Timestamp } from '../../tar/header.ts';
+
+export interface Downloaded {
+  /** What the URL calls the file. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** The server's Last-Modified; 1970 without one, as BuildKit has it. */
+  readonly mtime: Timestamp;
+}
+
+/** Fetches a URL to a path. `checksum` is `sha256:…`, verified before anything uses the file. */
+export type Downloader = (url: string, path: string, checksum: string | undefined) => Promise<Downloaded>;
+
+const UNNAMED = '__unnamed__';
+
+/** @throws BuildError `ADD_FAILED`, `CHECKSUM_MISMATCH` */
+export function createDownloader(http: () => Promise<HttpClient>, signal: AbortSignal | undefined): Downloader {
+  return async (url, path, checksum) => {
+    const client = await http();
+    const response = await client.request({ method: 'GET', url, ...(signal === undefined ? {} : { signal }) });
+    if (response.status !== 200) {
+      await response.discard();
+      throw new BuildError('ADD_FAILED', `invalid response status ${response.status} for ${redact(url)}`);
+    }
+    const hash = createHash('sha256');
+    let size = 0;
+    async function* counted(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of response.body) {
+        hash.update(chunk);
+        size += chunk.length;
+        yield chunk;
+      }
+    }
+    await pipeline(counted(), createWriteStream(path, { flags: 'wx' }));
+    verify(url, `sha256:${hash.digest('hex')}`, checksum);
+    return { name: nameOf(new URL(url)), size, mtime: lastModified(response.headers['last-modified']) };
+  };
+}
+
+function verify(url: string, actual: string, expected: string | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw new BuildError('CHECKSUM_MISMATCH', `digest mismatch ${actual}: ${expected} was expected for ${redact(url)}`, {
+    facts: { actual, expected },
+    hint: 'The file is not the one the Dockerfile asks for: check the URL and --checksum.',
+  });
+}
+
+function nameOf(url: URL): string {
+  const last = url.pathname.split('/').pop() ?? '';
+  try {
+    return decodeURIComponent(last) || UNNAMED;
+  } catch {
+    return last;
+  }
+}
+
+function lastModified(header: string | undefined): Timestamp {
+  const milliseconds = header === undefined ? Number.NaN : Date.parse(header);
+  return { seconds: Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000), nanoseconds: 0 };
+}

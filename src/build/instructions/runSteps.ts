@@ -1,0 +1,160 @@
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BuildError, hasErrno } from '../../errors.ts';
+import type { StageLabel } from '../../events.ts';
+import type { Layer } from '../../image/image.ts';
+import { applyChanges } from '../../layer/applyChanges.ts';
+import type { LayerStack } from '../../layer/layerDirectories.ts';
+import type { Step } from '../../plan/step.ts';
+import { openDirectoryRootfs } from '../../rootfs/directoryRootfs.ts';
+import { openOverlayRootfs } from '../../rootfs/overlayRootfs.ts';
+import type { PlacedFile, Rootfs, RunCommand, RunResult } from '../../rootfs/rootfs.ts';
+import type { Changes } from '../../tree/change.ts';
+import { diffTrees } from '../../tree/diffTrees.ts';
+import { LayerTree } from '../../tree/layerTree.ts';
+import { resolveUser, type AccountFiles } from '../../tree/users.ts';
+import type { BuildSession } from '../session.ts';
+
+export type RunStep = Extract<Step, { kind: 'run' }>;
+
+/** BuildKit's name for the machine a RUN sees. */
+const HOSTNAME = 'buildkitsandbox';
+
+/** The RUN steps of one stage, and the root file system they share. It is made real at the first of them. */
+export class RunSteps implements AsyncDisposable {
+  readonly #session: BuildSession;
+  readonly #stage: StageLabel;
+  #stack: LayerStack | undefined;
+  #rootfs: Rootfs | undefined;
+  /** What other steps added before the root file system was there. */
+  readonly #pending: { readonly changes: Changes; readonly layer: Layer }[] = [];
+
+  constructor(session: BuildSession, stage: StageLabel) {
+    this.#session = session;
+    this.#stage = stage;
+  }
+
+  /** Unpacks the layers that the stage starts from. */
+  async prepare(layers: readonly Layer[]): Promise<LayerStack> {
+    this.#stack = await this.#session.directories.stack(layers);
+    return this.#stack;
+  }
+
+  /** Takes over what a step other than RUN changed. */
+  add(changes: Changes, layer: Layer): void {
+    if (this.#stack !== undefined) this.#pending.push({ changes, layer });
+  }
+
+  /**
+   * Runs a command and says what it changed.
+   * @throws BuildError `RUN_FAILED` with the command's exit code, `ISOLATION_UNAVAILABLE`
+   */
+  async run(step: RunStep, tree: LayerTree, accounts: AccountFiles): Promise<Changes> {
+    const command = this.#command(step, accounts);
+    const result = await this.#execute(command, tree);
+    if (result.exitCode !== 0) throw runFailed(step, result);
+    const rootfs = this.#rootfs;
+    return rootfs === undefined ? [] : rootfs.changes(tree);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#rootfs?.close();
+  }
+
+  async #execute(command: RunCommand, tree: LayerTree): Promise<RunResult> {
+    const first = this.#rootfs === undefined;
+    this.#rootfs ??= openOverlayRootfs({ directory: this.#ownDirectory(), layers: this.#stack?.directories ?? [] });
+    await this.#addPending(this.#rootfs);
+    try {
+      return await this.#rootfs.run(command);
+    } catch (error) {
+      if (!first || !(error instanceof BuildError) || error.code !== 'OVERLAY_UNAVAILABLE') throw error;
+      this.#session.log('info', `${error.message}; using a plain directory instead`);
+      await this.#rootfs.close();
+      this.#rootfs = await this.#openDirectory(tree);
+      return this.#rootfs.run(command);
+    }
+  }
+
+  async #addPending(rootfs: Rootfs): Promise<void> {
+    for (const { changes, layer } of this.#pending.splice(0)) {
+      await rootfs.add({ changes, directory: () => this.#session.directories.own(layer) });
+    }
+  }
+
+  async #openDirectory(tree: LayerTree): Promise<Rootfs> {
+    const { readBlob } = this.#session;
+    const directory = this.#ownDirectory();
+    const apply = (changes: Changes, target: string): Promise<void> => applyChanges(changes, target, readBlob);
+    mkdirSync(join(directory, 'tree'), { recursive: true, mode: 0o755 });
+    await apply(diffTrees(LayerTree.empty(), tree), join(directory, 'tree'));
+    return openDirectoryRootfs({ directory, apply });
+  }
+
+  #ownDirectory(): string {
+    return mkdtempSync(join(this.#session.scratch, 'rootfs-'));
+  }
+
+  #command(step: RunStep, accounts: AccountFiles): RunCommand {
+    if (step.mounts.length > 0) throw unsupportedMounts(step);
+    const { uid, gid, groups, home } = resolveUser(step.user, accounts);
+    const { signal, emit } = this.#session;
+    const hasHome = step.env.some((entry) => entry.startsWith('HOME='));
+    return {
+      argv: step.argv,
+      env: hasHome ? step.env : [...step.env, `HOME=${home}`],
+      user: { uid, gid, groups },
+      workingDirectory: step.workingDirectory,
+      hostname: HOSTNAME,
+      network: step.network === 'none' ? 'none' : 'host',
+      files: [...machineFiles(), ...scriptOf(step)],
+      mounts: [],
+      onOutput: (stream, chunk) => emit({ kind: 'output', stage: this.#stage, stream, chunk }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+  }
+}
+
+/** What a container finds in /etc of the machine it runs on. */
+function machineFiles(): PlacedFile[] {
+  const file = (path: string, content: string): PlacedFile => ({
+    path,
+    content: Buffer.from(content),
+    mode: 0o644,
+    writable: true,
+  });
+  return [
+    file('/etc/hostname', `${HOSTNAME}\n`),
+    file('/etc/hosts', `${readIfThere('/etc/hosts')}\n127.0.0.1\t${HOSTNAME}\n`),
+    file('/etc/resolv.conf', readIfThere('/etc/resolv.conf')),
+  ];
+}
+
+function scriptOf({ script }: RunStep): PlacedFile[] {
+  return script === undefined ? [] : [{ path: script.path, content: Buffer.from(script.content), mode: 0o755 }];
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+}
+
+function runFailed(step: RunStep, { exitCode, signal }: RunResult): BuildError {
+  const killed = signal === undefined ? '' : ` (killed by ${signal})`;
+  return new BuildError(
+    'RUN_FAILED',
+    `process ${JSON.stringify(step.argv.join(' '))} did not complete successfully: exit code: ${exitCode}${killed}`,
+    { exitCode, facts: { exitCode } },
+  );
+}
+
+function unsupportedMounts(step: RunStep): BuildError {
+  const types = [...new Set(step.mounts.map((mount) => mount.type))].join(', ');
+  return new BuildError('RUN_MOUNT_UNSUPPORTED', `RUN --mount=type=${types} is not supported yet`, {
+    hint: 'kasane never ignores a mount silently. Copy what the command needs, or pass it as a build argument, until then.',
+  });
+}

@@ -1,0 +1,160 @@
+import type { Dockerfile } from '../dockerfile/instruction.ts';
+import { BuildError } from '../errors.ts';
+import type { Image, Layer } from '../image/image.ts';
+import { resolveStage } from '../plan/resolveStage.ts';
+import type { PlannedBuild } from '../plan/planStages.ts';
+import type { FileSource, PlannedStage } from '../plan/step.ts';
+import { limitConcurrency } from '../registry/limitConcurrency.ts';
+import { LayerTree } from '../tree/layerTree.ts';
+import type { Tree } from '../tree/tree.ts';
+import type { BuildSession } from './session.ts';
+import { runStage, type StageResult, type StageStart } from './stage.ts';
+
+export interface StagesInputs {
+  readonly session: BuildSession;
+  readonly dockerfile: Dockerfile;
+  readonly plan: PlannedBuild;
+  readonly context: () => Tree;
+  /** Told of every layer of the result, the base's included, as early as it is known to belong to it. */
+  readonly onTargetLayer: (layer: Layer) => void;
+  /** Called when a stage has failed: the others need not go on. */
+  readonly stop: () => void;
+}
+
+/** Runs the plan's stages, each as soon as those it reads are finished, `jobs` at a time. Gives the target's image. */
+export async function runStages(inputs: StagesInputs): Promise<Image> {
+  const { session, plan } = inputs;
+  const limit = limitConcurrency(session.request.jobs);
+  const results = new Map<number, Promise<StageResult>>();
+  const targetChain = chainOf(plan);
+  // The first one: what fails after it failed because the build was stopped.
+  let failure: { readonly error: unknown } | undefined;
+  for (const stage of plan.stages) {
+    const dependencies = [...stage.dependencies].map((index) => results.get(index));
+    const result = Promise.all(dependencies).then(() =>
+      limit(() => executeStage(inputs, stage, results, targetChain.has(stage.index))),
+    );
+    result.catch((error: unknown) => {
+      failure ??= { error };
+      inputs.stop();
+    });
+    results.set(stage.index, result);
+  }
+  await Promise.allSettled(results.values());
+  if (failure !== undefined) throw failure.error;
+  return (await resultOf(results, plan.target)).image;
+}
+
+async function executeStage(
+  { session, dockerfile, plan, context, onTargetLayer }: StagesInputs,
+  stage: PlannedStage,
+  results: ReadonlyMap<number, Promise<StageResult>>,
+  isTarget: boolean,
+): Promise<StageResult> {
+  session.signal?.throwIfAborted();
+  const parent = stage.base.kind === 'stage' ? await resultOf(results, stage.base.index) : undefined;
+  const start = await startOf(session, stage, parent);
+  const resolved = resolveStage(stage, {
+    base: {
+      config: parent?.resolved.config ?? start.config?.config ?? {},
+      args: parent?.resolved.args ?? new Map(),
+      ...authorOf(parent?.resolved.author ?? start.config?.author),
+    },
+    dockerfile,
+    scope: plan.scope,
+  });
+  for (const { message } of resolved.warnings) session.log('warn', message);
+  return runStage({
+    session,
+    stage,
+    resolved,
+    start,
+    source: (from) => openSource(session, from, results, context),
+    onLayer: isTarget ? onTargetLayer : () => undefined,
+    baseIsNew: parent === undefined,
+  });
+}
+
+async function startOf(
+  session: BuildSession,
+  { base, from }: PlannedStage,
+  parent: StageResult | undefined,
+): Promise<StageStart> {
+  if (base.kind === 'scratch') {
+    return { format: 'docker', layers: [], history: [], tree: () => Promise.resolve(LayerTree.empty()) };
+  }
+  if (parent !== undefined) {
+    const { image } = parent;
+    return {
+      format: image.format,
+      config: image.config,
+      layers: image.layers,
+      history: image.config.history ?? [],
+      tree: async () => (await parent.tree()).clone(),
+    };
+  }
+  if (base.kind === 'stage') throw new Error('a stage runs after the one it is built on');
+  try {
+    const image = await session.image(base.reference, base.platform ?? session.request.platform);
+    return {
+      format: image.format,
+      config: image.config,
+      layers: image.layers,
+      history: image.config.history ?? [],
+      tree: () => mergeLayers(session, image.layers),
+    };
+  } catch (error) {
+    throw error instanceof BuildError ? error.at(from.location) : error;
+  }
+}
+
+async function openSource(
+  session: BuildSession,
+  from: FileSource,
+  results: ReadonlyMap<number, Promise<StageResult>>,
+  context: () => Tree,
+): Promise<Tree> {
+  switch (from.kind) {
+    case 'context':
+      return context();
+    case 'stage':
+      return (await resultOf(results, from.index)).tree();
+    case 'image': {
+      if (from.reference === 'scratch') return LayerTree.empty();
+      const image = await session.image(from.reference, session.request.platform);
+      return mergeLayers(session, image.layers);
+    }
+  }
+}
+
+/** The file system that layers make, from their listings alone. */
+async function mergeLayers(session: BuildSession, layers: readonly Layer[]): Promise<LayerTree> {
+  const listings = await Promise.all(layers.map((layer) => session.listings.get(layer)));
+  const tree = LayerTree.empty();
+  for (const [index, layer] of layers.entries()) {
+    const listing = listings[index];
+    if (listing !== undefined) tree.applyLayer(layer, listing);
+  }
+  return tree;
+}
+
+/** The target and the stages it is built on: all whose layers are the result's. */
+function chainOf(plan: PlannedBuild): ReadonlySet<number> {
+  const chain = new Set<number>();
+  for (let index: number | undefined = plan.target; index !== undefined;) {
+    chain.add(index);
+    const stage = plan.stages.find((candidate) => candidate.index === index);
+    index = stage?.base.kind === 'stage' ? stage.base.index : undefined;
+  }
+  return chain;
+}
+
+async function resultOf(results: ReadonlyMap<number, Promise<StageResult>>, index: number): Promise<StageResult> {
+  const result = results.get(index);
+  if (result === undefined) throw new Error(`stage ${index} is not in the plan`);
+  return result;
+}
+
+function authorOf(author: string | undefined): { readonly author?: string } {
+  return author === undefined ? {} : { author };
+}

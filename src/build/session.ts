@@ -1,0 +1,117 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { EventListener, LogLevel } from '../events.ts';
+import type { HttpClient } from '../http/client.ts';
+import type { Image, Layer } from '../image/image.ts';
+import type { Platform } from '../image/platform.ts';
+import { LayerDirectories } from '../layer/layerDirectories.ts';
+import { ListingStore } from '../layer/listingStore.ts';
+import { UnpackPool } from '../layer/unpackPool.ts';
+import type { RegistryClient } from '../registry/client.ts';
+import { parseReference, formatReference } from '../registry/reference.ts';
+import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
+import { createClock, type BuildClock } from './clock.ts';
+import type { ReadBlob } from './localContents.ts';
+import { openRegistry } from './openRegistry.ts';
+import type { BuildOptions, BuildRequest } from './request.ts';
+
+/** What the steps of one build share. Everything with a lifetime ends with it. */
+export interface BuildSession extends AsyncDisposable {
+  readonly request: BuildRequest;
+  readonly signal: AbortSignal | undefined;
+  readonly clock: BuildClock;
+  readonly store: BlobStore;
+  readonly listings: ListingStore;
+  readonly directories: LayerDirectories;
+  /** A directory of this build alone. */
+  readonly scratch: string;
+  readonly readBlob: ReadBlob;
+  /** Makes sure that a layer's blob is on this disk, and says where. */
+  localBlob(layer: Layer): Promise<string>;
+  /** Loaded and made when first needed. */
+  registry(): Promise<RegistryClient>;
+  http(): Promise<HttpClient>;
+  /** Manifest and configuration of an image, asked for once in a build. */
+  image(reference: string, platform: Platform): Promise<Image>;
+  readonly emit: EventListener;
+  log(level: LogLevel, message: string): void;
+}
+
+export function openSession(request: BuildRequest, options: BuildOptions): BuildSession {
+  const { signal, environment = {}, listener = () => undefined } = options;
+  mkdirSync(request.dataDirectory, { recursive: true });
+  const store = openBlobStore(join(request.dataDirectory, 'blobs'));
+  const scratch = makeScratch(request.dataDirectory);
+  const registry = openRegistry(request, environment, listener);
+  const images = new Map<string, Promise<Image>>();
+  const fetching = new Map<string, Promise<string>>();
+  const pool = new UnpackPool(availableParallelism());
+
+  const fetchBlob = async (layer: Layer): Promise<string> => {
+    const path = store.path(layer.descriptor.digest);
+    if (store.has(layer.descriptor.digest) === layer.descriptor.size) return path;
+    await registry.pull(store, layer, signal);
+    return path;
+  };
+  const localBlob = (layer: Layer): Promise<string> => {
+    const { digest } = layer.descriptor;
+    const path = fetching.get(digest) ?? fetchBlob(layer).finally(() => fetching.delete(digest));
+    fetching.set(digest, path);
+    return path;
+  };
+  async function* readBlob(layer: Layer): AsyncGenerator<Uint8Array> {
+    await localBlob(layer);
+    yield* store.read(layer.descriptor.digest);
+  }
+  const listings = new ListingStore(join(request.dataDirectory, 'listings'), readBlob);
+  const directories = new LayerDirectories({
+    directory: join(request.dataDirectory, 'layers'),
+    xattrs: 'trusted',
+    pool,
+    listings,
+    localBlob,
+  });
+
+  return {
+    request,
+    signal,
+    clock: createClock(environment['SOURCE_DATE_EPOCH'], request.reproducible),
+    store,
+    listings,
+    directories,
+    scratch,
+    readBlob,
+    localBlob,
+    registry: () => registry.client(),
+    http: () => registry.http(),
+    image(name, platform) {
+      const reference = parseReference(name);
+      const key = JSON.stringify([formatReference(reference), platform]);
+      let image = images.get(key);
+      if (image === undefined) {
+        listener({ kind: 'log', level: 'info', message: `Retrieving image manifest ${name}` });
+        image = registry.client().then((client) => client.resolveImage(reference, platform, callOptions(signal)));
+        images.set(key, image);
+      }
+      return image;
+    },
+    emit: listener,
+    log: (level, message) => listener({ kind: 'log', level, message }),
+    async [Symbol.asyncDispose]() {
+      await pool[Symbol.asyncDispose]();
+      await registry.close();
+      rmSync(scratch, { recursive: true, force: true });
+    },
+  };
+}
+
+export function callOptions(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+function makeScratch(dataDirectory: string): string {
+  const parent = join(dataDirectory, 'builds');
+  mkdirSync(parent, { recursive: true });
+  return mkdtempSync(join(parent, 'build-'));
+}

@@ -1,0 +1,272 @@
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  chmodSync,
+  writeSync,
+} from 'node:fs';
+import { fromText, toBytes, toFsPath, type ByteString } from '../byteString.ts';
+import { hasErrno } from '../errors.ts';
+import { makeFifo, makeNode } from '../linux/mknod.ts';
+import { setTimes } from '../linux/times.ts';
+import { setXattr } from '../linux/xattr.ts';
+import type { TarHeader } from '../tar/header.ts';
+import type { TarHandler } from '../tar/reader.ts';
+import { LayerListing } from '../tree/layerListing.ts';
+import { ancestorsOf, baseName, cleanTreePath, joinTreePath, parentOf } from '../tree/path.ts';
+import type { TreePath } from '../tree/tree.ts';
+
+/** Which family of xattrs overlayfs reads here: `user` inside a user namespace. */
+export type OverlayXattrs = 'trusted' | 'user';
+
+/** What a layer, unpacked alone, lacks of the layers below; none of it means that its directory can be shared by every image. */
+export interface Unsettled {
+  /** Directories that the layer implies but does not describe: they have the attributes of the layer below. */
+  readonly impliedDirectories: readonly TreePath[];
+  /** Hard links to files of lower layers; not made. */
+  readonly externalLinks: readonly { readonly path: TreePath; readonly target: TreePath }[];
+  /** A path leads through a link: the layer must be unpacked again with places from the merged tree. */
+  readonly throughLinks: boolean;
+}
+
+export interface LayerDirectoryOptions {
+  /** Exists and is empty. */
+  readonly directory: string;
+  readonly xattrs: OverlayXattrs;
+  /** Where each entry of the archive goes, in archive order, if that is not where its own name says. */
+  readonly places?: readonly TreePath[];
+}
+
+const WHITEOUT = '.wh.';
+const OPAQUE = '.wh..wh..opq';
+const AUFS_METADATA = '.wh..wh.';
+
+/**
+ * Writes a layer's tar as a directory that overlayfs can stack: whiteouts become 0:0 devices, opaque directories an xattr.
+ * Nothing is followed and nothing lands outside: every parent is a directory this object made itself.
+ */
+export class LayerDirectoryWriter implements TarHandler {
+  readonly listing = LayerListing.empty();
+  readonly #root: string;
+  readonly #xattrs: OverlayXattrs;
+  readonly #places: readonly TreePath[] | undefined;
+  /** Directories made so far; the header is missing for implied ones. */
+  readonly #directories = new Map<TreePath, TarHeader | undefined>([['' as TreePath, undefined]]);
+  readonly #whiteouts: TreePath[] = [];
+  readonly #opaque: TreePath[] = [];
+  readonly #externalLinks: { path: TreePath; target: TreePath }[] = [];
+  #throughLinks = false;
+  #file: { descriptor: number; header: TarHeader; position: number; path: string | Buffer } | undefined;
+
+  constructor(options: LayerDirectoryOptions) {
+    this.#root = fromText(options.directory);
+    this.#xattrs = options.xattrs;
+    this.#places = options.places;
+  }
+
+  entry(header: TarHeader, offset: number): void {
+    const path = this.#places?.[this.listing.count] ?? cleanTreePath(header.path);
+    this.listing.append(header, offset);
+    if (this.#throughLinks) return;
+    const name = baseName(path);
+    if (path === '') {
+      if (header.type === 'directory') this.#directories.set(path, header);
+      return;
+    }
+    const parent = parentOf(path);
+    if (!this.#makeParents(parent)) return;
+    if (name === OPAQUE) this.#opaque.push(parent);
+    else if (name.startsWith(AUFS_METADATA)) return;
+    else if (name.startsWith(WHITEOUT)) this.#whiteouts.push(joinTreePath(parent, name.slice(WHITEOUT.length)));
+    else this.#create(path, header);
+  }
+
+  data(chunk: Uint8Array): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    for (let at = 0; at < chunk.length;) {
+      const written = writeSync(file.descriptor, chunk, at, chunk.length - at, file.position);
+      at += written;
+      file.position += written;
+    }
+  }
+
+  hole(length: number): void {
+    if (this.#file !== undefined) this.#file.position += length;
+  }
+
+  endEntry(): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#file = undefined;
+    const { descriptor, header, path } = file;
+    try {
+      if (file.position > 0) ftruncateSync(descriptor, file.position);
+      if (header.uid !== 0 || header.gid !== 0) fchownSync(descriptor, header.uid, header.gid);
+      if (!survivesUmask(header.mode)) fchmodSync(descriptor, header.mode);
+      applyXattrs(path, header);
+      if (header.mtime.nanoseconds === 0) futimesSync(descriptor, header.mtime.seconds, header.mtime.seconds);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (header.mtime.nanoseconds !== 0) setTimes(path, header.mtime);
+  }
+
+  /** Whiteouts and directory attributes, which must come last. */
+  finish(): Unsettled {
+    if (this.#throughLinks) return { impliedDirectories: [], externalLinks: [], throughLinks: true };
+    for (const path of this.#opaque) this.#markOpaque(path);
+    for (const path of this.#whiteouts) {
+      if (this.#directories.has(path)) this.#markOpaque(path);
+      else if (lstatSync(this.#at(path), { throwIfNoEntry: false }) === undefined) {
+        makeNode(this.#at(path), 'character', 0, { major: 0, minor: 0 });
+      }
+    }
+    const implied: TreePath[] = [];
+    for (const [path, header] of [...this.#directories].reverse()) {
+      if (header !== undefined) applyAttributes(this.#at(path), header);
+      else if (path === '') chmodSync(this.#at(path), 0o755);
+      else implied.push(path);
+    }
+    return { impliedDirectories: implied.reverse(), externalLinks: this.#externalLinks, throughLinks: false };
+  }
+
+  #create(path: TreePath, header: TarHeader): void {
+    const at = this.#at(path);
+    if (header.type === 'directory' && this.#directories.has(path)) {
+      this.#directories.set(path, header);
+      return;
+    }
+    try {
+      this.#createNew(path, at, header);
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST')) throw error;
+      this.#removeExisting(path);
+      this.#createNew(path, at, header);
+    }
+  }
+
+  #createNew(path: TreePath, at: string | Buffer, header: TarHeader): void {
+    switch (header.type) {
+      case 'directory':
+        mkdirSync(at, 0o700);
+        this.#directories.set(path, header);
+        return;
+      case 'file': {
+        const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+        const descriptor = openSync(at, flags, header.mode & 0o777);
+        this.#file = { descriptor, header, position: 0, path: at };
+        return;
+      }
+      case 'hardlink':
+        this.#link(path, at, cleanTreePath(header.linkTarget));
+        return;
+      case 'symlink':
+        symlinkSync(toBytes(header.linkTarget), at);
+        lchownSync(at, header.uid, header.gid);
+        applyXattrs(at, header);
+        setTimes(at, header.mtime);
+        return;
+      case 'fifo':
+        makeFifo(at, header.mode);
+        applyAttributes(at, header);
+        return;
+      case 'character':
+      case 'block':
+        try {
+          makeNode(at, header.type, header.mode, { major: header.deviceMajor, minor: header.deviceMinor });
+        } catch (error) {
+          // A user namespace may make no devices; the tree has it all the same.
+          if (hasErrno(error, 'EPERM')) return;
+          throw error;
+        }
+        applyAttributes(at, header);
+    }
+  }
+
+  #link(path: TreePath, at: string | Buffer, target: TreePath): void {
+    for (const directory of ancestorsOf(target)) {
+      const status = lstatSync(this.#at(directory), { throwIfNoEntry: false });
+      if (status?.isSymbolicLink() === true) {
+        this.#throughLinks = true;
+        return;
+      }
+      if (status === undefined) break;
+    }
+    try {
+      linkSync(this.#at(target), at);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+      this.#externalLinks.push({ path, target });
+    }
+  }
+
+  #removeExisting(path: TreePath): void {
+    rmSync(this.#at(path), { recursive: true, force: true });
+    for (const directory of this.#directories.keys()) {
+      if (directory === path || directory.startsWith(`${path}/`)) this.#directories.delete(directory);
+    }
+  }
+
+  /** False if the way leads through a link. */
+  #makeParents(directory: TreePath): boolean {
+    if (this.#directories.has(directory)) return true;
+    for (const path of [...ancestorsOf(directory), directory]) {
+      if (this.#directories.has(path)) continue;
+      const status = lstatSync(this.#at(path), { throwIfNoEntry: false });
+      if (status?.isSymbolicLink() === true) {
+        this.#throughLinks = true;
+        return false;
+      }
+      if (status !== undefined) rmSync(this.#at(path));
+      mkdirSync(this.#at(path), 0o755);
+      this.#directories.set(path, undefined);
+    }
+    return true;
+  }
+
+  #markOpaque(path: TreePath): void {
+    setXattr(this.#at(path), `${this.#xattrs}.overlay.opaque` as ByteString, 'y' as ByteString);
+  }
+
+  #at(path: TreePath): string | Buffer {
+    return toFsPath((path === '' ? this.#root : `${this.#root}/${path}`) as ByteString);
+  }
+}
+
+/** Owner, mode, xattrs and time of anything but a link. */
+export function applyAttributes(
+  path: string | Buffer,
+  entry: Pick<TarHeader, 'uid' | 'gid' | 'mode' | 'mtime' | 'xattrs'>,
+): void {
+  lchownSync(path, entry.uid, entry.gid);
+  chmodSync(path, entry.mode);
+  applyXattrs(path, entry);
+  setTimes(path, entry.mtime);
+}
+
+function applyXattrs(path: string | Buffer, { xattrs }: Pick<TarHeader, 'xattrs'>): void {
+  for (const [name, value] of xattrs) {
+    try {
+      setXattr(path, name, value);
+    } catch (error) {
+      // What the disk refuses stays in the tree and so in the image.
+      if (!hasErrno(error, 'ENOTSUP', 'EPERM', 'EINVAL')) throw error;
+    }
+  }
+}
+
+/** Whether open(2) under umask 022 gives exactly this mode. */
+function survivesUmask(mode: number): boolean {
+  return (mode & ~0o755) === 0;
+}

@@ -1,0 +1,72 @@
+import { Worker } from 'node:worker_threads';
+import { BuildError } from '../errors.ts';
+import { unpackLayer, type UnpackRequest, type UnpackResult } from './unpackLayer.ts';
+import type { UnpackReply } from './unpackWorker.ts';
+
+/** A smaller blob is unpacked sooner than a worker starts. Bytes, compressed. */
+const INLINE_LIMIT = 1 << 20;
+
+/** Unpacks several layers at once, each in a worker thread. Workers start when needed and end with the pool. */
+export class UnpackPool {
+  readonly #size: number;
+  readonly #idle: Worker[] = [];
+  readonly #workers = new Set<Worker>();
+  readonly #waiting: ((worker: Worker) => void)[] = [];
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  async unpack(request: UnpackRequest): Promise<UnpackResult> {
+    if (request.layer.descriptor.size < INLINE_LIMIT) return unpackLayer(request);
+    const worker = await this.#take();
+    try {
+      return await ask(worker, request);
+    } finally {
+      this.#release(worker);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.terminate()));
+  }
+
+  async #take(): Promise<Worker> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#workers.size >= this.#size) return new Promise((resolve) => this.#waiting.push(resolve));
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const worker = new Worker(new URL(`./unpackWorker.${extension}`, import.meta.url));
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  #release(worker: Worker): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#idle.push(worker);
+    else next(worker);
+  }
+}
+
+function ask(worker: Worker, request: UnpackRequest): Promise<UnpackResult> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error): void => {
+      worker.off('message', onMessage);
+      reject(error);
+    };
+    const onMessage = (reply: UnpackReply): void => {
+      worker.off('error', onError);
+      if ('result' in reply) resolve(reply.result);
+      else reject(failureOf(reply.failure));
+    };
+    worker.once('message', onMessage);
+    worker.once('error', onError);
+    worker.postMessage(request);
+  });
+}
+
+function failureOf(failure: Extract<UnpackReply, { failure: unknown }>['failure']): Error {
+  return failure.code === undefined
+    ? new Error(failure.message)
+    : new BuildError(failure.code, failure.message, failure.hint === undefined ? {} : { hint: failure.hint });
+}
