@@ -13,7 +13,7 @@ import { createRegistryClient } from '../registry/client.ts';
 import { errorText } from '../report/errorText.ts';
 import { flagUsage } from './flagUsage.ts';
 import { parseFlags, type FlagTable, type ParsedFlags } from './pflag.ts';
-import { version } from './version.ts';
+import { version } from '../version.ts';
 
 const flags = {
   json: { type: 'bool', default: false, help: 'Write JSON.' },
