@@ -29,7 +29,7 @@ export function compareConfiguration(
   if (leftOrder !== rightOrder && !fields.some(({ field }) => field.startsWith('config.Env.'))) {
     fields.push({ field: 'config.Env (order)', a: leftOrder, b: rightOrder });
   }
-  return fields;
+  return fields.toSorted((one, other) => one.field.localeCompare(other.field, 'en', { numeric: true }));
 }
 
 const PLATFORM_FIELDS = ['os', 'architecture', 'variant', 'os.version', 'author'] as const;
