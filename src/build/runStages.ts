@@ -8,7 +8,7 @@ import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { BuildSession } from './session.ts';
-import { runStage, type StageResult, type StageStart } from './stage.ts';
+import { runStage, type Limit, type StageResult, type StageStart } from './stage.ts';
 
 export interface StagesInputs {
   readonly session: BuildSession;
@@ -21,7 +21,10 @@ export interface StagesInputs {
   readonly stop: () => void;
 }
 
-/** Runs the plan's stages, each as soon as those it reads are finished, `jobs` at a time. Gives the target's image. */
+/**
+ * Runs the plan's stages side by side, `jobs` of their steps at a time; a step waits for the stages it reads. Gives the target's
+ * image.
+ */
 export async function runStages(inputs: StagesInputs): Promise<Image> {
   const { session, plan } = inputs;
   const limit = limitConcurrency(session.request.jobs);
@@ -30,10 +33,7 @@ export async function runStages(inputs: StagesInputs): Promise<Image> {
   // The first one: what fails after it failed because the build was stopped.
   let failure: { readonly error: unknown } | undefined;
   for (const stage of plan.stages) {
-    const dependencies = [...stage.dependencies].map((index) => results.get(index));
-    const result = Promise.all(dependencies).then(() =>
-      limit(() => executeStage(inputs, stage, results, targetChain.has(stage.index))),
-    );
+    const result = executeStage(inputs, stage, results, limit, targetChain.has(stage.index));
     result.catch((error: unknown) => {
       failure ??= { error };
       inputs.stop();
@@ -49,6 +49,7 @@ async function executeStage(
   { session, dockerfile, plan, context, onTargetLayer }: StagesInputs,
   stage: PlannedStage,
   results: ReadonlyMap<number, Promise<StageResult>>,
+  limit: Limit,
   isTarget: boolean,
 ): Promise<StageResult> {
   session.signal?.throwIfAborted();
@@ -69,6 +70,7 @@ async function executeStage(
     stage,
     resolved,
     start,
+    limit,
     source: (from) => openSource(session, from, results, context),
     onLayer: isTarget ? onTargetLayer : () => undefined,
     baseIsNew: parent === undefined,

@@ -40,6 +40,9 @@ export interface StageResult {
   tree(): Promise<LayerTree>;
 }
 
+/** Runs a task when there is a free place for it. */
+export type Limit = <T>(task: () => Promise<T>) => Promise<T>;
+
 export interface StageInputs {
   readonly session: BuildSession;
   readonly stage: PlannedStage;
@@ -47,6 +50,8 @@ export interface StageInputs {
   readonly start: StageStart;
   /** The files that a step reads from elsewhere. */
   readonly source: (from: FileSource) => Promise<Tree>;
+  /** Steps take a place each; one that waits for another stage has none. */
+  readonly limit: Limit;
   /** Told of each layer as soon as it is in the store. */
   readonly onLayer: (layer: Layer) => void;
   /** Whether `onLayer` has not been told of the starting layers by another stage. */
@@ -85,7 +90,7 @@ class StageRun implements AsyncDisposable {
     const firstRun = steps.find((step) => step.kind === 'run');
     if (firstRun !== undefined) {
       session.log('info', `Unpacking rootfs as cmd ${firstRun.display} requires it.`);
-      const { tree } = await this.#runs.prepare(this.#layers);
+      const { tree } = await this.#inputs.limit(() => this.#runs.prepare(this.#layers));
       this.#tree = Promise.resolve(tree);
     }
     // By now they are on this disk if anything needs them there, so sending them ahead fetches nothing twice.
@@ -130,7 +135,8 @@ class StageRun implements AsyncDisposable {
   }
 
   async #step(step: Step, number: number, mode: SnapshotMode, before: LayerTree | undefined): Promise<void> {
-    const { session, resolved } = this.#inputs;
+    const { session, resolved, limit } = this.#inputs;
+    const source = await placed(step, () => this.#source(step));
     session.signal?.throwIfAborted();
     const event = { stage: this.#label, step: number, steps: resolved.steps.length, text: step.display };
     session.emit({ kind: 'step-started', ...event });
@@ -138,10 +144,8 @@ class StageRun implements AsyncDisposable {
     const scratch = mkdtempSync(join(session.scratch, 'step-'));
     let layer: Layer | undefined;
     try {
-      layer = await this.#execute(step, scratch, mode !== 'own-layer');
+      layer = await placed(step, () => limit(() => this.#execute(step, source, scratch, mode !== 'own-layer')));
       if (mode === 'single-layer' && before !== undefined) layer = await this.#squash(before, scratch);
-    } catch (error) {
-      throw error instanceof BuildError ? error.at(step.instruction.location) : error;
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }
@@ -158,10 +162,15 @@ class StageRun implements AsyncDisposable {
     });
   }
 
+  /** Waits for the stage or image that a step reads. */
+  async #source(step: Step): Promise<Tree | undefined> {
+    return step.kind === 'copy' || step.kind === 'add' ? this.#inputs.source(step.from) : undefined;
+  }
+
   /** The layer that the step adds to the image, if it does. */
-  async #execute(step: Step, scratch: string, hidden: boolean): Promise<Layer | undefined> {
+  async #execute(step: Step, source: Tree | undefined, scratch: string, hidden: boolean): Promise<Layer | undefined> {
     if (step.kind === 'metadata') return undefined;
-    const changes = await this.#changesOf(step, scratch);
+    const changes = await this.#changesOf(step, source, scratch);
     // COPY and ADD always give their layer; anything else only if it changed something.
     if (changes.length === 0 && step.kind !== 'copy' && step.kind !== 'add') return undefined;
     const layer = await this.#write(changes, scratch, hidden);
@@ -169,8 +178,12 @@ class StageRun implements AsyncDisposable {
     return hidden ? undefined : layer;
   }
 
-  async #changesOf(step: Exclude<Step, { kind: 'metadata' }>, scratch: string): Promise<Changes> {
-    const { session, source } = this.#inputs;
+  async #changesOf(
+    step: Exclude<Step, { kind: 'metadata' }>,
+    source: Tree | undefined,
+    scratch: string,
+  ): Promise<Changes> {
+    const { session } = this.#inputs;
     const { clock, readBlob, signal } = session;
     const tree = await this.#files();
     const accounts = (): ReturnType<typeof readAccounts> => readAccounts(tree, scratch, readBlob);
@@ -181,7 +194,7 @@ class StageRun implements AsyncDisposable {
       case 'add':
         return copyStep(step, {
           destination: tree,
-          source: await source(step.from),
+          source: source ?? LayerTree.empty(),
           accounts,
           clock,
           scratch,
@@ -219,6 +232,15 @@ class StageRun implements AsyncDisposable {
     const layer = await this.#write(changes, scratch, false);
     this.#tree = Promise.resolve(files);
     return layer;
+  }
+}
+
+/** Says of an error at which line it happened. */
+async function placed<T>(step: Step, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    throw error instanceof BuildError ? error.at(step.instruction.location) : error;
   }
 }
 
