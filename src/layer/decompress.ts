@@ -46,14 +46,15 @@ function decoderFor(start: Uint8Array): Decoder | undefined {
 }
 
 async function feed(source: AsyncIterable<Uint8Array>, decoder: Decoder): Promise<void> {
+  let goOn = (): void => undefined;
+  decoder.on('drain', () => goOn());
+  decoder.on('close', () => goOn());
   for await (const chunk of source) {
     if (decoder.destroyed) return;
-    if (!decoder.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        decoder.once('drain', resolve);
-        decoder.once('close', resolve);
-      });
-    }
+    if (decoder.write(chunk)) continue;
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
   }
   decoder.end();
 }
