@@ -26,8 +26,6 @@ export interface StageInputs {
     readonly args: ReadonlyMap<string, string | undefined>;
     readonly author?: string;
   };
-  /** Triggers of the base, if the plan was made without them. */
-  readonly onbuild?: readonly Instruction[];
   readonly dockerfile: Pick<Dockerfile, 'escape'>;
   /** Of the plan. */
   readonly scope: BuildScope;
@@ -53,9 +51,8 @@ export function resolveStage(stage: PlannedStage, inputs: StageInputs): Resolved
     warnings: [],
     ...(base.author === undefined ? {} : { author: base.author }),
   };
-  const triggers = stage.onbuild ?? inputs.onbuild ?? [];
   const steps = [
-    ...triggers.map((instruction) => resolve(instruction, state, 'ONBUILD ')),
+    ...(stage.onbuild ?? []).map((instruction) => resolve(instruction, state, 'ONBUILD ')),
     ...stage.instructions.map((instruction) => resolve(instruction, state, '')),
   ];
   return {
