@@ -3,7 +3,7 @@ import { syntaxError } from './syntaxError.ts';
 import type { Flag } from './instruction.ts';
 
 /** What a flag takes: nothing or true/false, one value, or a value each time it is given. */
-export type FlagKind = 'boolean' | 'string' | 'strings';
+type FlagKind = 'boolean' | 'string' | 'strings';
 export type FlagTable = Readonly<Record<string, FlagKind>>;
 
 /**

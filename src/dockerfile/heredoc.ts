@@ -1,3 +1,4 @@
+import { BuildError } from '../errors.ts';
 import { expandWords } from './expandWord.ts';
 import type { Heredoc } from './instruction.ts';
 
@@ -30,8 +31,9 @@ export function heredocsOfLine(line: string): readonly HeredocStart[] {
   let words: readonly string[];
   try {
     words = expandWords(line, unset, { escape: '\\', rawQuotes: true, rawEscapes: true, keepUnset: true });
-  } catch {
-    return [];
+  } catch (error) {
+    if (error instanceof BuildError) return [];
+    throw error;
   }
   return words.flatMap((word) => parseHeredocWord(word) ?? []);
 }

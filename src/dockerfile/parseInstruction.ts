@@ -1,3 +1,4 @@
+import { BuildError } from '../errors.ts';
 import { goQuote } from './goQuote.ts';
 import { parseFlags, flagValue, flagValues } from './flags.ts';
 import { parseGoDuration } from './goDuration.ts';
@@ -227,8 +228,9 @@ function parseCopy(
 function heredocOf(word: string): ReturnType<typeof parseHeredocWord> {
   try {
     return parseHeredocWord(word);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof BuildError) return undefined;
+    throw error;
   }
 }
 

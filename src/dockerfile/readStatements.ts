@@ -9,7 +9,7 @@ import type { HeredocStart } from './heredoc.ts';
 import type { SourceText } from './sourceExcerpt.ts';
 
 /** One instruction's text: continuation joined, comments gone, bodies of heredocs beside it. */
-export interface Statement {
+interface Statement {
   readonly text: string;
   readonly heredocs: readonly Heredoc[];
   /** The comment lines directly above, without `#`. */

@@ -36,7 +36,7 @@ export function proxyVariables(buildArgs: ReadonlyMap<string, string>): Readonly
   return variables;
 }
 
-export function isProxyName(name: string): boolean {
+function isProxyName(name: string): boolean {
   return PROXIES.includes(name.toUpperCase());
 }
 

@@ -45,7 +45,7 @@ export function lookup(state: StageState): (name: string) => string | undefined 
 }
 
 /** Once per instruction, however often it is found. */
-export function warn(state: StageState, instruction: Instruction, message: string): void {
+function warn(state: StageState, instruction: Instruction, message: string): void {
   if (state.warnings.some((each) => each.message === message && each.instruction === instruction)) return;
   state.warnings.push({ message, instruction });
 }
