@@ -66,7 +66,9 @@ export class LayerDirectoryWriter implements TarHandler {
   readonly #opaque: TreePath[] = [];
   readonly #externalLinks: { path: TreePath; target: TreePath }[] = [];
   #throughLinks = false;
-  #file: { descriptor: number; header: TarHeader; position: number; path: string | Buffer } | undefined;
+  #file:
+    | { descriptor: number; header: TarHeader; position: number; endsInHole: boolean; path: string | Buffer }
+    | undefined;
 
   constructor(options: LayerDirectoryOptions) {
     this.#root = fromText(options.directory);
@@ -99,10 +101,13 @@ export class LayerDirectoryWriter implements TarHandler {
       at += written;
       file.position += written;
     }
+    file.endsInHole = false;
   }
 
   hole(length: number): void {
-    if (this.#file !== undefined) this.#file.position += length;
+    if (this.#file === undefined) return;
+    this.#file.position += length;
+    this.#file.endsInHole = true;
   }
 
   endEntry(): void {
@@ -111,7 +116,7 @@ export class LayerDirectoryWriter implements TarHandler {
     this.#file = undefined;
     const { descriptor, header, path } = file;
     try {
-      if (file.position > 0) ftruncateSync(descriptor, file.position);
+      if (file.endsInHole) ftruncateSync(descriptor, file.position);
       if (header.uid !== 0 || header.gid !== 0) fchownSync(descriptor, header.uid, header.gid);
       if (!survivesUmask(header.mode)) fchmodSync(descriptor, header.mode);
       applyXattrs(path, header);
@@ -165,7 +170,7 @@ export class LayerDirectoryWriter implements TarHandler {
       case 'file': {
         const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
         const descriptor = openSync(at, flags, header.mode & 0o777);
-        this.#file = { descriptor, header, position: 0, path: at };
+        this.#file = { descriptor, header, position: 0, endsInHole: false, path: at };
         return;
       }
       case 'hardlink':
