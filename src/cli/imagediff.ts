@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { compilePatterns } from '../context/patternMatcher.ts';
 import { createDockerKeychain } from '../credentials/keychain.ts';
-import { BuildError } from '../errors.ts';
+import { BuildError, hasErrno } from '../errors.ts';
 import { createHttpClient } from '../http/client.ts';
 import { hostPlatform, parsePlatform } from '../image/platform.ts';
 import { compareConfiguration } from '../imagediff/compareConfiguration.ts';
@@ -49,6 +49,15 @@ export interface ImagediffIo {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
   readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** `run` with this process's streams. */
+export function imagediffCommand(args: readonly string[]): Promise<number> {
+  // A reader that went away (`kasane imagediff A B | head`) has seen enough.
+  process.stdout.on('error', (error) => {
+    if (!hasErrno(error, 'EPIPE')) throw error;
+  });
+  return run(args, { stdout: process.stdout, stderr: process.stderr, environment: process.env });
 }
 
 /** Compares two images. Gives 0 if they are equal, 1 if they differ, 2 after an error. */

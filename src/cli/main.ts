@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, Command>> = {
       return 0;
     },
   },
+  imagediff: {
+    summary: 'Compare two images entry by entry',
+    run: async (args) => (await import('./imagediff.ts')).imagediffCommand(args),
+  },
   help: { summary: 'Show this help, or that of a command', run: help },
   version: {
     summary: 'Print the version',
@@ -50,7 +54,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 }
 
 async function help([name]: readonly string[]): Promise<number> {
-  if (name === 'build' || name === 'executor') return (await commands[name]?.run(['--help'])) ?? 0;
+  if (name === 'build' || name === 'executor' || name === 'imagediff')
+    return (await commands[name]?.run(['--help'])) ?? 0;
   const width = Math.max(...Object.keys(commands).map((word) => word.length));
   const lines = Object.entries(commands).map(([word, { summary }]) => `  ${word.padEnd(width)}   ${summary}\n`);
   process.stdout.write(
