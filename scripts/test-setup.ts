@@ -1,5 +1,5 @@
 // `npm run test:setup`: installs the Debian packages whose programs the integration tests use. Where that can't be done (not root,
-// not Debian) it says what is missing; the tests that need those programs are then skipped.
+// not Debian) it says what is missing; the tests that need those programs are then skipped. With `--strict` that is a failure.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,8 +32,9 @@ const before = missing();
 if (before.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
   const packages = [...new Set(before.map(({ debian }) => debian))];
   process.stdout.write(`installing ${packages.join(' ')}\n`);
-  apt('update', '-q');
-  apt('install', '-y', '-q', '--no-install-recommends', ...packages);
+  // Mirrors fail now and then, and a list that is older than the mirror asks for packages it no longer has.
+  const done = [1, 2, 3].some(() => apt('update') && apt('install', '-y', '--no-install-recommends', ...packages));
+  if (!done) process.stdout.write('test:setup: apt-get failed three times\n');
 }
 const left = missing();
 for (const { what, debian } of left) process.stdout.write(`missing: ${what} (Debian package ${debian})\n`);
@@ -42,6 +43,7 @@ process.stdout.write(
     ? 'test:setup: everything that the tests use is here\n'
     : `test:setup: ${left.length} missing; the tests that need them are skipped\n`,
 );
+process.exitCode = left.length > 0 && process.argv.includes('--strict') ? 1 : 0;
 
 function missing(): { what: string; debian: string }[] {
   const programs = Object.entries(PACKAGES).filter(([program]) => !hasProgram(program));
@@ -66,6 +68,12 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function apt(...args: string[]): void {
-  spawnSync('apt-get', args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+/** Whether it worked. */
+function apt(...args: string[]): boolean {
+  const options = ['-q', '-o', 'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=300'];
+  const { status } = spawnSync('apt-get', [...options, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+  return status === 0;
 }

@@ -14,18 +14,20 @@ interface Suite {
   readonly name: string;
   readonly files: readonly string[];
   readonly filesAtOnce: number;
+  /** After which a file, or a test in it, counts as hung. */
+  readonly minutes: number;
 }
 
 const suites: readonly Suite[] =
   named.length > 0
-    ? [{ name: 'named files', files: named, filesAtOnce: 1 }]
+    ? [{ name: 'named files', files: named, filesAtOnce: 1, minutes: 30 }]
     : [
-        { name: 'unit', files: testsIn('{src,scripts}/**'), filesAtOnce: availableParallelism() },
-        { name: 'integration', files: testsIn('test/integration/**'), filesAtOnce: 1 },
+        { name: 'unit', files: testsIn('{src,scripts}/**'), filesAtOnce: availableParallelism(), minutes: 10 },
+        { name: 'integration', files: testsIn('test/integration/**'), filesAtOnce: 1, minutes: 30 },
       ].filter(({ name }) => only === undefined || only === `--${name}`);
 
 const closing: string[] = [];
-for (const { name, files, filesAtOnce } of suites) {
+for (const { name, files, filesAtOnce, minutes } of suites) {
   if (files.length === 0) {
     closing.push(`${name}: no test files`);
     continue;
@@ -38,6 +40,7 @@ for (const { name, files, filesAtOnce } of suites) {
       '--disable-warning=ExperimentalWarning',
       '--test',
       `--test-concurrency=${filesAtOnce}`,
+      `--test-timeout=${minutes * 60_000}`,
       '--test-reporter=spec',
       ...files,
     ],
