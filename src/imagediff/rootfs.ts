@@ -15,7 +15,7 @@ export interface Rootfs {
   contentDigest(node: NodeId): string;
 }
 
-export interface LayerContents {
+interface LayerContents {
   readonly listing: LayerListing;
   readonly digests: ContentDigests;
 }
