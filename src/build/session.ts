@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { EventListener, LogLevel } from '../events.ts';
@@ -9,12 +9,16 @@ import { LayerDirectories } from '../layer/layerDirectories.ts';
 import { ListingStore } from '../layer/listingStore.ts';
 import { UnpackPool } from '../layer/unpackPool.ts';
 import type { RegistryClient } from '../registry/client.ts';
+import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { parseReference, formatReference } from '../registry/reference.ts';
 import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
 import { createClock, type BuildClock } from './clock.ts';
 import type { ReadBlob } from './localContents.ts';
 import { openRegistry } from './openRegistry.ts';
 import type { BuildOptions, BuildRequest } from './request.ts';
+
+const PARALLEL_DOWNLOADS = 4;
+const STALE_MILLISECONDS = 24 * 60 * 60 * 1000;
 
 /** What the steps of one build share. Everything with a lifetime ends with it. */
 export interface BuildSession extends AsyncDisposable {
@@ -46,12 +50,13 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
   const registry = openRegistry(request, environment, listener);
   const images = new Map<string, Promise<Image>>();
   const fetching = new Map<string, Promise<string>>();
+  const download = limitConcurrency(PARALLEL_DOWNLOADS);
   const pool = new UnpackPool(availableParallelism());
 
   const fetchBlob = async (layer: Layer): Promise<string> => {
     const path = store.path(layer.descriptor.digest);
     if (store.has(layer.descriptor.digest) === layer.descriptor.size) return path;
-    await registry.pull(store, layer, signal);
+    await download(() => registry.pull(store, layer, signal));
     return path;
   };
   const localBlob = (layer: Layer): Promise<string> => {
@@ -110,8 +115,14 @@ export function callOptions(signal: AbortSignal | undefined): { readonly signal?
   return signal === undefined ? {} : { signal };
 }
 
+/** Also removes what builds left behind that were killed a day ago. */
 function makeScratch(dataDirectory: string): string {
   const parent = join(dataDirectory, 'builds');
   mkdirSync(parent, { recursive: true });
+  for (const name of readdirSync(parent)) {
+    const path = join(parent, name);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY);
+    if (age > STALE_MILLISECONDS) rmSync(path, { recursive: true, force: true });
+  }
   return mkdtempSync(join(parent, 'build-'));
 }

@@ -90,7 +90,7 @@ class StageRun implements AsyncDisposable {
     const firstRun = steps.find((step) => step.kind === 'run');
     if (firstRun !== undefined) {
       session.log('info', `Unpacking rootfs as cmd ${firstRun.display} requires it.`);
-      const { tree } = await this.#inputs.limit(() => this.#runs.prepare(this.#layers));
+      const { tree } = await placed(firstRun, () => this.#inputs.limit(() => this.#runs.prepare(this.#layers)));
       this.#tree = Promise.resolve(tree);
     }
     // By now they are on this disk if anything needs them there, so sending them ahead fetches nothing twice.

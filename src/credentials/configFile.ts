@@ -14,30 +14,40 @@ export interface ConfigFile {
   readonly credentialStore: string | undefined;
 }
 
-/** The files that there are, in the order in which they are asked. @throws BuildError `CREDENTIALS_INVALID` */
-export function readCredentialFiles(environment: Readonly<Record<string, string | undefined>>): ConfigFile[] {
+/**
+ * The files that there are, in the order in which they are asked. One in a usual place that this user may not read is passed over
+ * with a remark: a pod's user often has root's HOME. @throws BuildError `CREDENTIALS_INVALID`
+ */
+export function readCredentialFiles(
+  environment: Readonly<Record<string, string | undefined>>,
+  notes: string[] = [],
+): ConfigFile[] {
   const inline = environment['DOCKER_AUTH_CONFIG'];
   const files = inline === undefined || inline.trim() === '' ? [] : [parseConfigFile('$DOCKER_AUTH_CONFIG', inline)];
-  for (const path of new Set(credentialPaths(environment))) {
-    const text = readIfThere(path);
+  for (const [path, isNamed] of credentialPaths(environment)) {
+    const text = readIfThere(path, isNamed ? undefined : notes);
     if (text !== undefined && text.trim() !== '') files.push(parseConfigFile(path, text));
   }
   return files;
 }
 
-function credentialPaths(environment: Readonly<Record<string, string | undefined>>): string[] {
+/** Each path, and whether the user named it. */
+function credentialPaths(environment: Readonly<Record<string, string | undefined>>): Map<string, boolean> {
   const given = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name]);
   const home = given('HOME') ?? homedir();
   const dockerConfig = given('DOCKER_CONFIG');
   const authFile = given('REGISTRY_AUTH_FILE');
   const runtime = given('XDG_RUNTIME_DIR');
-  return [
-    ...(dockerConfig === undefined ? [] : [join(dockerConfig, 'config.json')]),
-    join(home, '.docker', 'config.json'),
-    ...(authFile === undefined ? [] : [authFile]),
-    ...(runtime === undefined ? [] : [join(runtime, 'containers', 'auth.json')]),
-    join(given('XDG_CONFIG_HOME') ?? join(home, '.config'), 'containers', 'auth.json'),
+  const paths: [string | undefined, boolean][] = [
+    [dockerConfig === undefined ? undefined : join(dockerConfig, 'config.json'), true],
+    [join(home, '.docker', 'config.json'), false],
+    [authFile, true],
+    [runtime === undefined ? undefined : join(runtime, 'containers', 'auth.json'), false],
+    [join(given('XDG_CONFIG_HOME') ?? join(home, '.config'), 'containers', 'auth.json'), false],
   ];
+  const found = new Map<string, boolean>();
+  for (const [path, isNamed] of paths) if (path !== undefined && !found.has(path)) found.set(path, isNamed);
+  return found;
 }
 
 /** @throws BuildError `CREDENTIALS_INVALID`, never with the file's content */
@@ -92,11 +102,15 @@ function toCredential(path: string, key: string, entry: v.InferOutput<typeof ent
   return entry.username ? { kind: 'basic', username: entry.username, password: entry.password ?? '' } : undefined;
 }
 
-function readIfThere(path: string): string | undefined {
+function readIfThere(path: string, notes: string[] | undefined): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (notes !== undefined && hasErrno(error, 'EACCES', 'EPERM')) {
+      notes.push(`${path} can't be read by this user`);
+      return undefined;
+    }
     throw invalid(path, messageOf(error), error);
   }
 }

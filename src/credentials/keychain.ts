@@ -46,8 +46,8 @@ export function createDockerKeychain({
 }: DockerKeychainOptions): Keychain {
   return {
     async lookup(registry, repository) {
-      const files = readCredentialFiles(environment);
       const notes: string[] = [];
+      const files = readCredentialFiles(environment, notes);
       for (const file of files) {
         const found = await lookUpInFile(file, registry, repository, notes, async (helper) =>
           runHelper(helper, serverAddress(registry), environment),

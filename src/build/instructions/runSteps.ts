@@ -13,6 +13,7 @@ import type { Changes } from '../../tree/change.ts';
 import { diffTrees } from '../../tree/diffTrees.ts';
 import { LayerTree } from '../../tree/layerTree.ts';
 import { resolveUser, type AccountFiles } from '../../tree/users.ts';
+import type { IsolationMode } from '../request.ts';
 import type { BuildSession } from '../session.ts';
 
 export type RunStep = Extract<Step, { kind: 'run' }>;
@@ -34,8 +35,12 @@ export class RunSteps implements AsyncDisposable {
     this.#stage = stage;
   }
 
-  /** Unpacks the layers that the stage starts from. */
+  /**
+   * Unpacks the layers that the stage starts from.
+   * @throws BuildError `ISOLATION_UNAVAILABLE` if the mode that was asked for runs no commands
+   */
   async prepare(layers: readonly Layer[]): Promise<LayerStack> {
+    requireMachine(this.#session.request.isolation);
     this.#stack = await this.#session.directories.stack(layers);
     return this.#stack;
   }
@@ -112,6 +117,23 @@ export class RunSteps implements AsyncDisposable {
       onOutput: (stream, chunk) => emit({ kind: 'output', stage: this.#stage, stream, chunk }),
       ...(signal === undefined ? {} : { signal }),
     };
+  }
+}
+
+function requireMachine(mode: IsolationMode): void {
+  if (mode === 'none') {
+    throw new BuildError(
+      'ISOLATION_UNAVAILABLE',
+      'a RUN instruction needs a machine, and --isolation=none gives none',
+      {
+        hint: 'Leave --isolation out, or build a Dockerfile without RUN.',
+      },
+    );
+  }
+  if (mode === 'in-place') {
+    throw new BuildError('ISOLATION_UNAVAILABLE', '--isolation=in-place is not supported yet', {
+      hint: 'RUN works where the process may make namespaces: as root with CAP_SYS_ADMIN.',
+    });
   }
 }
 
