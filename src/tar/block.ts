@@ -3,11 +3,14 @@ import { invalidTar } from './invalidTar.ts';
 
 export const BLOCK_SIZE = 512;
 
+/** Told by the magic; PAX is ustar with extended headers. */
+export type TarFormat = 'v7' | 'ustar' | 'star' | 'gnu';
+
 /** The fields of one header block as they stand there, before PAX records and long names are applied. */
 export interface HeaderBlock {
   /** The character of the type, as a byte. */
   readonly type: number;
-  readonly gnu: boolean;
+  readonly format: TarFormat;
   readonly path: ByteString;
   readonly linkTarget: ByteString;
   readonly mode: number;
@@ -42,7 +45,7 @@ export function parseBlock(bytes: Buffer, at: number, offset: number): HeaderBlo
   const prefix = parsePrefix(bytes, at, format);
   return {
     type: bytes[at + 156] ?? 0,
-    gnu: format === 'gnu',
+    format,
     path: prefix === '' ? name : (`${prefix}/${name}` as ByteString),
     linkTarget: parseString(bytes, at + 157, 100),
     mode: field('mode', 100, 8),
@@ -75,6 +78,8 @@ export function parseNumber(bytes: Buffer, at: number, length: number): number {
     if (digit < 0 || digit > 7) return NaN;
     value = value * 8 + digit;
   }
+  // After a NUL anything may stand, after a space only blanks: as in Go, so that no two readers see different numbers.
+  for (; i < end && bytes[i] !== 0; i++) if (bytes[i] !== 0x20) return NaN;
   return value;
 }
 
@@ -111,17 +116,15 @@ function signedSum(bytes: Buffer, at: number, sum: number): number {
   return signed;
 }
 
-type Format = 'v7' | 'ustar' | 'star' | 'gnu';
-
 const USTAR = [0x75, 0x73, 0x74, 0x61, 0x72];
 
-function formatOf(bytes: Buffer, at: number): Format {
+function formatOf(bytes: Buffer, at: number): TarFormat {
   for (let i = 0; i < USTAR.length; i++) if (bytes[at + 257 + i] !== USTAR[i]) return 'v7';
   if (bytes[at + 262] === 0) return bytes.toString('latin1', at + 508, at + 512) === 'tar\0' ? 'star' : 'ustar';
   return bytes[at + 262] === 0x20 && bytes[at + 263] === 0x20 && bytes[at + 264] === 0 ? 'gnu' : 'v7';
 }
 
-function parsePrefix(bytes: Buffer, at: number, format: Format): ByteString | '' {
+function parsePrefix(bytes: Buffer, at: number, format: TarFormat): ByteString | '' {
   if (format === 'v7' || bytes[at + 345] === 0) return '';
   if (format === 'ustar') return parseString(bytes, at + 345, 155);
   if (format === 'star') return parseString(bytes, at + 345, 131);

@@ -94,6 +94,11 @@ describe('a damaged or hostile archive is refused', () => {
       archive: rawBlock('0', 0, { 124: '12345678x' }),
       message: /size .* not a number/,
     },
+    {
+      name: 'a size of two numbers',
+      archive: rawBlock('0', 0, { 124: '0000 0000012' }),
+      message: /size .* not a number/,
+    },
     { name: 'a negative PAX size', archive: withPax('size', '-1'), message: /the size -1/ },
     { name: 'a PAX size that is no number', archive: withPax('size', '1e3'), message: /no valid number/ },
     { name: 'a user id beyond 32 bits', archive: withPax('uid', '4294967296'), message: /user id/ },

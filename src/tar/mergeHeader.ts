@@ -31,7 +31,7 @@ export function mergeHeader(block: HeaderBlock, pax: PaxScope, offset: number): 
     return value === undefined ? fallback : parsePaxInteger(key, value);
   };
   const archivePath = pax.longName ?? text('path') ?? block.path;
-  const type = typeOf(block.type, archivePath);
+  const type = typeOf(block, archivePath);
   const stored = HAS_DATA.has(block.type) || (type === 'file' && block.type === 0) ? integer('size', block.size) : 0;
   const sparse = type === 'file' ? sparseOf(records) : undefined;
   const realName = sparse === undefined ? undefined : text('GNU.sparse.name');
@@ -72,8 +72,8 @@ const TYPES: Readonly<Record<string, TarHeader['type']>> = {
 /** The types after whose header data may stand; the byte 0 depends on the name. */
 const HAS_DATA = new Set(['0', '7', 'S'].map((character) => character.charCodeAt(0)));
 
-function typeOf(byte: number, path: ByteString): TarHeader['type'] {
-  const character = String.fromCharCode(byte);
+function typeOf(block: HeaderBlock, path: ByteString): TarHeader['type'] {
+  const character = String.fromCharCode(block.type);
   const type = TYPES[character];
   if (type === undefined) {
     const kind = KINDS[character] ?? 'an entry of unknown type';
@@ -87,7 +87,8 @@ function typeOf(byte: number, path: ByteString): TarHeader['type'] {
     );
   }
   // Before ustar a directory was a file whose name ends in a slash.
-  return (character === '\0' || character === '0') && path.endsWith('/') ? 'directory' : type;
+  const isOld = character === '\0' || (character === '0' && block.format === 'v7');
+  return isOld && path.endsWith('/') ? 'directory' : type;
 }
 
 const KINDS: Readonly<Record<string, string>> = {

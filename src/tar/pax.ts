@@ -13,19 +13,20 @@ export const SPARSE_MAP = 'GNU.sparse.map';
 /**
  * The records of a PAX extended header (POSIX pax, "Extended Header"): `length SP keyword=value LF`, each counted with
  * its own length. The repeated records of GNU's sparse format 0.0 are given as the one `GNU.sparse.map` of 0.1.
+ * `offset` is the header's place in the archive, for messages.
  * @throws BuildError `TAR_INVALID`
  */
-export function parsePaxRecords(bytes: Buffer): PaxRecords {
+export function parsePaxRecords(bytes: Buffer, offset?: number): PaxRecords {
   const records = new Map<string, ByteString>();
   const sparse: string[] = [];
   let at = 0;
   while (at < bytes.length) {
-    const { key, value, end } = parseRecord(bytes, at);
+    const { key, value, end } = parseRecord(bytes, at, offset);
     at = end;
     if (key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes') {
       const isOffset = sparse.length % 2 === 0;
       if (isOffset !== (key === 'GNU.sparse.offset') || !/^\d+$/.test(value)) {
-        throw invalidTar('a sparse map in a PAX header is out of order');
+        throw invalidTar('a sparse map in a PAX header is out of order', offset);
       }
       sparse.push(value);
     } else {
@@ -81,7 +82,7 @@ interface PaxRecord {
   readonly end: number;
 }
 
-function parseRecord(bytes: Buffer, start: number): PaxRecord {
+function parseRecord(bytes: Buffer, start: number, offset?: number): PaxRecord {
   let at = start;
   let length = 0;
   for (; at < start + 8; at++) {
@@ -92,11 +93,11 @@ function parseRecord(bytes: Buffer, start: number): PaxRecord {
   const end = start + length;
   const equals = bytes.indexOf(0x3d, at + 1);
   const sound = bytes[at] === 0x20 && equals > at + 1 && equals < end && end <= bytes.length && bytes[end - 1] === 0x0a;
-  if (!sound) throw invalidTar('a PAX header with a malformed record');
+  if (!sound) throw invalidTar('a PAX header with a malformed record', offset);
   const key = bytes.toString('latin1', at + 1, equals);
   const value = bytes.toString('latin1', equals + 1, end - 1) as ByteString;
   if (WITHOUT_NUL.has(key) ? value.includes('\0') : key.includes('\0')) {
-    throw invalidTar('a PAX header with a NUL byte in a name');
+    throw invalidTar('a PAX header with a NUL byte in a name', offset);
   }
   return { key, value, end };
 }

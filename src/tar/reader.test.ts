@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ByteString } from '../byteString.ts';
 import { fromBytes, fromText } from '../byteString.ts';
+import { makeFifo, makeNode } from '../linux/mknod.ts';
 import { readXattrs, setXattr } from '../linux/xattr.ts';
 import { collectEntries } from './collectEntries.ts';
 import type { TarHeader } from './header.ts';
@@ -42,10 +43,10 @@ function makeUstarTree(root: string): void {
   makePlainTree(root);
   fs.mkdirSync(join(root, 'd'.repeat(90), 'e'.repeat(90)), { recursive: true });
   fs.writeFileSync(join(root, 'd'.repeat(90), 'e'.repeat(90), 'file'), 'prefix');
-  execFileSync('mkfifo', [join(root, 'fifo')]);
+  makeFifo(join(root, 'fifo'), 0o640);
   if (!isRoot) return;
-  execFileSync('mknod', [join(root, 'null'), 'c', '1', '3']);
-  execFileSync('mknod', [join(root, 'disk'), 'b', '259', '70000']);
+  makeNode(join(root, 'null'), 'character', 0o666, { major: 1, minor: 3 });
+  makeNode(join(root, 'disk'), 'block', 0o660, { major: 259, minor: 70_000 });
   fs.chownSync(join(root, 'large'), 1000, 2000);
 }
 

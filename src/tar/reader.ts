@@ -48,6 +48,7 @@ export class TarReader {
   #blockLength = 0;
   #sawZeroBlock = false;
   #header: HeaderBlock | undefined;
+  #headerOffset = 0;
   /** A long name or PAX header that came in more than one chunk. */
   #metadata: Buffer | undefined;
   #metadataLength = 0;
@@ -128,6 +129,7 @@ export class TarReader {
     if (this.#sawZeroBlock) throw invalidTar('a single block of zeros between entries', offset);
     const header = parseBlock(bytes, at, offset);
     this.#header = header;
+    this.#headerOffset = offset;
     const next = offset + BLOCK_SIZE;
     switch (header.type) {
       case TYPE.pax:
@@ -178,14 +180,14 @@ export class TarReader {
   #takeMetadata(header: HeaderBlock, bytes: Buffer): void {
     this.#state = 'header';
     this.#skip = this.#padding;
-    if (header.type === TYPE.pax) this.#pax.local = parsePaxRecords(bytes);
-    else if (header.type === TYPE.globalPax) this.#pax.addGlobal(parsePaxRecords(bytes));
+    if (header.type === TYPE.pax) this.#pax.local = parsePaxRecords(bytes, this.#headerOffset);
+    else if (header.type === TYPE.globalPax) this.#pax.addGlobal(parsePaxRecords(bytes, this.#headerOffset));
     else if (header.type === TYPE.longName) this.#pax.longName = parseString(bytes, 0, bytes.length);
     else this.#pax.longLink = parseString(bytes, 0, bytes.length);
   }
 
   #startOldSparse(bytes: Buffer, at: number, offset: number): void {
-    if (this.#header?.gnu !== true) throw invalidTar('an old GNU sparse file without a GNU header', offset);
+    if (this.#header?.format !== 'gnu') throw invalidTar('an old GNU sparse file without a GNU header', offset);
     this.#mapBuilder = new SparseMapBuilder(this.#limits.sparseSegments);
     this.#mapBuilder.addOldEntries(bytes, at + 386, 4);
     this.#realSize = parseNumber(bytes, at + 483, 12);
@@ -235,7 +237,7 @@ export class TarReader {
     if (entry === undefined) throw new Error('content without an entry');
     this.#map = undefined;
     if (this.#mapBuilder !== undefined) {
-      this.#map = this.#mapBuilder.finish(entry.size, this.#remaining);
+      this.#map = this.#mapBuilder.finish(entry.size, this.#remaining, offset);
       this.#mapBuilder = undefined;
       this.#mapText = undefined;
       this.#position = 0;

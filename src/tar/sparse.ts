@@ -44,22 +44,22 @@ export class SparseMapBuilder {
   }
 
   /**
-   * The finished map of a file of `size` bytes, of which `stored` are in the archive.
+   * The finished map of a file of `size` bytes, of which `stored` are in the archive from `offset` on.
    * @throws BuildError `TAR_INVALID` unless the pieces are in order, inside the file, and add up
    */
-  finish(size: number, stored: number): SparseMap {
-    if (!(size >= 0)) throw invalidTar('a sparse file without a valid size');
+  finish(size: number, stored: number, offset: number): SparseMap {
+    if (!(size >= 0)) throw invalidTar('a sparse file without a valid size', offset);
     let position = 0;
     let sum = 0;
     for (let i = 0; i < this.segments.length; i += 2) {
-      const offset = this.segments[i] ?? NaN;
+      const start = this.segments[i] ?? NaN;
       const length = this.segments[i + 1] ?? NaN;
-      const inOrder = offset >= position && length >= 0 && offset + length <= size;
-      if (!inOrder) throw invalidTar('a sparse file whose pieces overlap or lie outside of it');
-      position = offset + length;
+      const inOrder = start >= position && length >= 0 && start + length <= size;
+      if (!inOrder) throw invalidTar('a sparse file whose pieces overlap or lie outside of it', offset);
+      position = start + length;
       sum += length;
     }
-    if (sum !== stored) throw invalidTar(`a sparse file of ${stored} stored bytes whose map speaks of ${sum}`);
+    if (sum !== stored) throw invalidTar(`a sparse file of ${stored} stored bytes whose map speaks of ${sum}`, offset);
     return this.segments;
   }
 }
