@@ -5,15 +5,16 @@ import type { StageLabel } from '../../events.ts';
 import type { Layer } from '../../image/image.ts';
 import { applyChanges } from '../../layer/applyChanges.ts';
 import type { LayerStack } from '../../layer/layerDirectories.ts';
+import { readCapabilities } from '../../linux/capabilities.ts';
 import type { Step } from '../../plan/step.ts';
 import { openDirectoryRootfs } from '../../rootfs/directoryRootfs.ts';
 import { openOverlayRootfs } from '../../rootfs/overlayRootfs.ts';
+import { probeIsolation } from '../../rootfs/probeIsolation.ts';
 import type { PlacedFile, Rootfs, RunCommand, RunResult } from '../../rootfs/rootfs.ts';
 import type { Changes } from '../../tree/change.ts';
 import { diffTrees } from '../../tree/diffTrees.ts';
 import { LayerTree } from '../../tree/layerTree.ts';
 import { resolveUser, type AccountFiles } from '../../tree/users.ts';
-import type { IsolationMode } from '../request.ts';
 import type { BuildSession } from '../session.ts';
 
 export type RunStep = Extract<Step, { kind: 'run' }>;
@@ -40,7 +41,7 @@ export class RunSteps implements AsyncDisposable {
    * @throws BuildError `ISOLATION_UNAVAILABLE` if the mode that was asked for runs no commands
    */
   async prepare(layers: readonly Layer[]): Promise<LayerStack> {
-    requireMachine(this.#session.request.isolation);
+    await requireMachine(this.#session);
     this.#stack = await this.#session.directories.stack(layers);
     return this.#stack;
   }
@@ -120,8 +121,9 @@ export class RunSteps implements AsyncDisposable {
   }
 }
 
-function requireMachine(mode: IsolationMode): void {
-  if (mode === 'none') {
+/** Finds out before anything is unpacked. */
+async function requireMachine({ request, scratch, signal }: BuildSession): Promise<void> {
+  if (request.isolation === 'none') {
     throw new BuildError(
       'ISOLATION_UNAVAILABLE',
       'a RUN instruction needs a machine, and --isolation=none gives none',
@@ -130,12 +132,22 @@ function requireMachine(mode: IsolationMode): void {
       },
     );
   }
-  if (mode === 'in-place') {
+  if (request.isolation === 'in-place') {
     throw new BuildError('ISOLATION_UNAVAILABLE', '--isolation=in-place is not supported yet', {
-      hint: 'RUN works where the process may make namespaces: as root with CAP_SYS_ADMIN.',
+      hint: WHERE_RUN_WORKS,
     });
   }
+  // Trying costs as much as a RUN: only where it is likely to fail.
+  if (process.geteuid?.() === 0 && readCapabilities().effective.has('CAP_SYS_ADMIN')) return;
+  const isolation = await probeIsolation(scratch, signal);
+  if (isolation.mode === 'namespace') return;
+  throw new BuildError('ISOLATION_UNAVAILABLE', `RUN can't be executed here: ${isolation.reason}`, {
+    hint: WHERE_RUN_WORKS,
+  });
 }
+
+const WHERE_RUN_WORKS =
+  'RUN needs root with CAP_SYS_ADMIN (a privileged container, or that capability and no AppArmor profile). A Dockerfile without RUN builds anywhere.';
 
 /** What a container finds in /etc of the machine it runs on. */
 function machineFiles(): PlacedFile[] {
