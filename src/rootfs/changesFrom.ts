@@ -1,8 +1,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
-import type { Timestamp, Xattrs } from '../tar/header.ts';
 import type { Change, Changes } from '../tree/change.ts';
-import type { Entry } from '../tree/entry.ts';
+import { isUnchanged, type Entry } from '../tree/entry.ts';
 import { ancestorsOf, compareTreePaths } from '../tree/path.ts';
 import type { NodeId, Tree, TreePath } from '../tree/tree.ts';
 import type { Candidate, PresentCandidate } from './candidate.ts';
@@ -44,7 +43,7 @@ export async function changesFrom(
     }
     present.set(candidate.path, candidate);
     if (candidate.entry.type === 'file') append(groups, candidate.inode, candidate);
-    if (node === undefined || !sameEntry(below.entry(node), candidate.entry)) changed.add(candidate.path);
+    if (node === undefined || !isUnchanged(below.entry(node), candidate.entry)) changed.add(candidate.path);
     else if (candidate.entry.type === 'file' && candidate.entry.size > 0) doubtful.push(candidate);
   }
   const same = doubtful.length === 0 ? [] : await compareContents(doubtful);
@@ -124,33 +123,7 @@ function rejoin(
 }
 
 function sameFile(a: PresentCandidate | undefined, b: PresentCandidate | undefined): boolean {
-  return a !== undefined && b !== undefined && sameEntry(a.entry, b.entry) && sameContent(a.disk, b.disk);
-}
-
-/** Whether a layer has no reason to record `now` where `before` is. Content is not looked at. */
-export function sameEntry(before: Entry, now: Entry): boolean {
-  if (before.type !== now.type || before.uid !== now.uid || before.gid !== now.gid) return false;
-  // A link has no mode of its own; what tars say about it varies.
-  if (now.type !== 'symlink' && before.mode !== now.mode) return false;
-  if (!sameXattrs(before.xattrs, now.xattrs)) return false;
-  if (now.type === 'directory') return true;
-  return (
-    before.size === now.size &&
-    before.linkTarget === now.linkTarget &&
-    before.deviceMajor === now.deviceMajor &&
-    before.deviceMinor === now.deviceMinor &&
-    sameTime(before.mtime, now.mtime)
-  );
-}
-
-function sameTime(a: Timestamp, b: Timestamp): boolean {
-  return a.seconds === b.seconds && (a.nanoseconds === b.nanoseconds || a.nanoseconds === 0 || b.nanoseconds === 0);
-}
-
-function sameXattrs(a: Xattrs, b: Xattrs): boolean {
-  if (a.size !== b.size) return false;
-  for (const [name, value] of a) if (b.get(name) !== value) return false;
-  return true;
+  return a !== undefined && b !== undefined && isUnchanged(a.entry, b.entry) && sameContent(a.disk, b.disk);
 }
 
 const CHUNK = 256 * 1024;

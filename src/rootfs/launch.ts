@@ -4,7 +4,6 @@ import { getCompileCacheDir } from 'node:module';
 import { constants } from 'node:os';
 import { extname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { BuildError } from '../errors.ts';
 import type { LaunchReply, LaunchSpec } from './launchSpec.ts';
 import { makeOutputPipe } from './outputPipe.ts';
@@ -107,14 +106,18 @@ function launcherEnvironment(directory: string): NodeJS.ProcessEnv {
   };
 }
 
-async function readReply(channel: Duplex): Promise<LaunchReply | undefined> {
-  try {
-    const answer = await text(channel);
-    return answer === '' ? undefined : (JSON.parse(answer) as LaunchReply);
-  } catch {
-    // Reset by a launcher that died; its exit and its standard error say why.
-    return undefined;
-  }
+/** One line. The end of the stream would come late: `unshare` holds the channel for as long as the command runs. */
+function readReply(channel: Duplex): Promise<LaunchReply | undefined> {
+  const { promise, resolve } = Promise.withResolvers<LaunchReply | undefined>();
+  let received = '';
+  channel.setEncoding('utf8');
+  channel.on('data', (chunk: string) => {
+    received += chunk;
+    if (received.endsWith('\n')) resolve(JSON.parse(received) as LaunchReply);
+  });
+  // Without an answer: a launcher that died; its exit and its standard error say why.
+  channel.on('close', () => resolve(undefined));
+  return promise;
 }
 
 function resultOf(code: number | null, signal: NodeJS.Signals | null): RunResult {

@@ -4,7 +4,8 @@
  * because its start is most of what a RUN costs. It never looks up a name and never loads anything after it has entered
  * the root: what is there belongs to the image.
  */
-import { closeSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { messageOf, hasErrno } from '../errors.ts';
 import { readFileLimit, resetSignals, setFileLimit, setHostname } from '../linux/process.ts';
 import { becomeUser } from './becomeUser.ts';
@@ -13,7 +14,7 @@ import { enterRoot } from './enterRoot.ts';
 import { findProgram, ProgramError } from './findProgram.ts';
 import type { LaunchReply, LaunchSpec, MadePath, SpecCommand } from './launchSpec.ts';
 import { MountPointError, placeMountPoint } from './mountPoint.ts';
-import { mountRoot } from './mountRoot.ts';
+import { mountRoot, type MountedRoot } from './mountRoot.ts';
 import { mountSystem } from './systemMounts.ts';
 
 const CHANNEL = 3;
@@ -50,13 +51,16 @@ function launch(): void {
   const pid = Number(readlinkSync('/proc/self'));
   const spec = JSON.parse(readFileSync(CHANNEL, 'utf8')) as LaunchSpec;
   const made: MadePath[] = [];
-  const { path: root, overlayOptions } = mountRoot(spec.root);
+  const { path: root, overlayOptions } = mountRootOf(spec);
   for (const name of ['proc', 'sys', 'dev']) placeMountPoint(root, name, 'directory', { made, followLast: false });
   mountSystem(root);
   mountForCommand(root, spec, made);
   if (spec.command !== undefined) makeWorkingDirectory(root, spec.command.workingDirectory);
   setHostname(spec.hostname);
+  // For the next launcher; what is executed in this one's place would never write it.
+  flushCompileCache();
   enterRoot(root);
+  useOwnNull();
   const ready: LaunchReply = {
     kind: 'ready',
     pid,
@@ -76,6 +80,15 @@ function launch(): void {
   execute(spec.command);
 }
 
+function mountRootOf(spec: LaunchSpec): MountedRoot {
+  try {
+    return mountRoot(spec.root);
+  } catch (error) {
+    const code = spec.root.kind === 'overlay' ? 'OVERLAY_UNAVAILABLE' : 'ISOLATION_UNAVAILABLE';
+    throw new SetupError(code, messageOf(error));
+  }
+}
+
 /** Descriptors that whoever started the build left open are none of the command's business. */
 function closeInherited(): void {
   for (const name of readdirSync('/proc/self/fd')) {
@@ -90,6 +103,12 @@ function closeInherited(): void {
       if (!hasErrno(error, 'ENOENT', 'EBADF')) throw error;
     }
   }
+}
+
+/** The builder's /dev/null is the machine's own: a `chmod` of /dev/stdin would reach it. */
+function useOwnNull(): void {
+  closeSync(0);
+  openSync('/dev/null', 'r');
 }
 
 /** Made as root, as runc does; not below /proc, whose links lead out of the root. */
@@ -136,6 +155,6 @@ function reasonOf(error: unknown): string {
 }
 
 function reply(message: LaunchReply): void {
-  const bytes = Buffer.from(JSON.stringify(message));
+  const bytes = Buffer.from(`${JSON.stringify(message)}\n`);
   for (let written = 0; written < bytes.length;) written += writeSync(CHANNEL, bytes, written);
 }

@@ -101,7 +101,7 @@ function untouchedNames(
 }
 
 function linkInUpper({ disk }: PresentCandidate, path: TreePath, { upper, below }: RegroupOptions): void {
-  const root = fromText(upper) as TreePath;
+  const root = fromText(upper);
   const times: { directory: string | Buffer; mtime: Timestamp }[] = [];
   for (const ancestor of ancestorsOf(path)) {
     const directory = toFsPath(joinTreePath(root, ancestor));

@@ -33,7 +33,7 @@ interface Walk {
 /** `hidden`: nothing of the directory below shows through. */
 function walk(context: Walk, directory: TreePath, belowDirectory: NodeId | undefined, hidden: boolean): void {
   const { upper, below, found } = context;
-  const names = namesIn(joinTreePath(upper as TreePath, directory));
+  const names = namesIn(joinTreePath(upper, directory));
   if (hidden && belowDirectory !== undefined) {
     const here = new Set(names);
     for (const name of below.names(belowDirectory)) {
@@ -42,7 +42,7 @@ function walk(context: Walk, directory: TreePath, belowDirectory: NodeId | undef
   }
   for (const name of names) {
     const path = joinTreePath(directory, name);
-    const disk = joinTreePath(upper as TreePath, path);
+    const disk = joinTreePath(upper, path);
     const file = readDiskFile(disk);
     const node = belowDirectory === undefined ? undefined : below.child(belowDirectory, name);
     if (file === undefined || isWhiteout(file, context.prefix)) {

@@ -23,7 +23,7 @@ export class MemoryTree implements Tree {
     const tree = new MemoryTree();
     const inodes = new Map<string, number>();
     const walk = (path: TreePath): void => {
-      const disk = joinTreePath(fromText(directory) as TreePath, path);
+      const disk = joinTreePath(fromText(directory), path);
       const file = readDiskFile(disk);
       if (file === undefined) return;
       const key = `${file.stat.dev}:${file.stat.ino}`;
