@@ -1,4 +1,3 @@
-import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { BuildRequest } from '../build/request.ts';
 import { BuildError } from '../errors.ts';
@@ -12,6 +11,7 @@ import { isShown, parseVerbosity } from '../report/verbosity.ts';
 import type { Verbosity } from '../report/verbosity.ts';
 import { buildRequest } from './buildRequest.ts';
 import { buildUsage } from './buildUsage.ts';
+import { canHaveDirectory, isWritableDirectory, makeDataDirectory } from './usableDirectory.ts';
 import { withEnvironment } from './flagEnvironment.ts';
 import { remarkOnFlags } from './flagSupport.ts';
 import type { FlagRemarks } from './flagSupport.ts';
@@ -79,6 +79,7 @@ function readCommandLine(face: Face, args: readonly string[]): BuildOrder | 'hel
       cpus: availableParallelism(),
       uid: process.getuid?.() ?? 0,
       isWritableDirectory,
+      canHaveDirectory,
     }),
   };
 }
@@ -94,8 +95,11 @@ async function execute(order: BuildOrder): Promise<number> {
   sayRemarks(order, report);
   const termination = onTermination((signal) => report.log('warn', `${signal}: stopping the build`));
   try {
+    makeDataDirectory(request.dataDirectory);
     const { build } = await import('../build/build.ts');
-    await build(request, { listener: report.listener, signal: termination.signal, environment });
+    const { digest } = await build(request, { listener: report.listener, signal: termination.signal, environment });
+    // A pushed image has been announced by its names.
+    if (!request.push) report.log('info', `Built ${digest}${savedTo(request)}`);
     return 0;
   } catch (error) {
     report.end();
@@ -111,6 +115,14 @@ async function execute(order: BuildOrder): Promise<number> {
   }
 }
 
+function savedTo({ tarPath, ociLayoutPath }: BuildRequest): string {
+  const places = [
+    ...(tarPath === undefined ? [] : [`archive ${tarPath}`]),
+    ...(ociLayoutPath === undefined ? [] : [`OCI layout ${ociLayoutPath}`]),
+  ];
+  return places.length === 0 ? '' : `, saved as ${places.join(' and ')}`;
+}
+
 function sayRemarks({ deprecations, remarks }: BuildOrder, { log }: BuildLog): void {
   for (const text of [...deprecations, ...remarks.warnings]) log('warn', text);
   const idle = remarks.withoutEffect;
@@ -122,13 +134,4 @@ const NOT_ABOUT_USAGE: ReadonlySet<string> = new Set(['FLAG_UNSUPPORTED', 'DATA_
 
 function isAboutUsage(error: BuildError): boolean {
   return !NOT_ABOUT_USAGE.has(error.code);
-}
-
-function isWritableDirectory(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -17,6 +17,7 @@ const nowhere: Surroundings = {
   cpus: 3,
   uid: 1000,
   isWritableDirectory: () => false,
+  canHaveDirectory: () => true,
 };
 
 function request(face: Face, args: readonly string[], around: Partial<Surroundings> = {}): BuildRequest {
@@ -255,6 +256,7 @@ suite('the data directory is one that can be used and is not part of the image',
       '/home/me/.cache/kasane',
     ],
     ['without a home', [], { environment: {} }, '/var/tmp/kasane-1000'],
+    ['with a home that nothing can be written to', [], { canHaveDirectory: () => false }, '/var/tmp/kasane-1000'],
     ['with the home as context', ['/home/me'], {}, '/var/tmp/kasane-1000'],
     ['with a directory of a like name as context', ['/home/m'], {}, '/home/me/.cache/kasane'],
     ['with / as context', ['/'], {}, '/home/me/.cache/kasane'],

@@ -4,7 +4,7 @@ import type { Face, Surroundings } from './surroundings.ts';
 
 /**
  * The directory for kasane's own files: what the flag or KANIKO_DIR says, else /kaniko for kaniko's face. For a person
- * at a prompt /kaniko if it can be written to, else the user's cache directory. Never one that lies in the context, where it would
+ * at a prompt /kaniko if it can be written to, else the user's cache directory, else one in /var/tmp. Never one that lies in the context, where it would
  * become part of the image.
  * @throws BuildError `DATA_DIRECTORY_IN_CONTEXT`
  */
@@ -31,10 +31,10 @@ export function dataDirectory(wanted: string, context: string, face: Face, aroun
 function candidates(face: Face, around: Surroundings): string[] {
   if (face === 'executor') return ['/kaniko'];
   const { XDG_CACHE_HOME: cache, HOME: home } = around.environment;
-  return [
-    ...(around.isWritableDirectory('/kaniko') ? ['/kaniko'] : []),
+  // Pods often run an ordinary user whose home is / or is not there.
+  const caches = [
     ...(cache?.startsWith('/') === true ? [join(cache, 'kasane')] : []),
     ...(home?.startsWith('/') === true ? [join(home, '.cache', 'kasane')] : []),
-    `/var/tmp/kasane-${around.uid}`,
-  ];
+  ].filter((path) => around.canHaveDirectory(path));
+  return [...(around.isWritableDirectory('/kaniko') ? ['/kaniko'] : []), ...caches, `/var/tmp/kasane-${around.uid}`];
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -80,6 +80,21 @@ test('the programs are found through links, as npm makes them', (t) => {
     spawnSync('sh', ['kasane', 'version'], { cwd: join(root, 'bin'), encoding: 'utf8' }).stdout,
     /^kasane \d/,
   );
+});
+
+test('a data directory that cannot be made is an error that names it and says what to do', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'kasane-cli-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  mkdirSync(join(directory, 'context'));
+  writeFileSync(join(directory, 'context', 'Dockerfile'), 'FROM scratch\n');
+  writeFileSync(join(directory, 'file'), '');
+  const data = join(directory, 'file', 'data');
+  const { status, stderr } = run('kasane', ['build', join(directory, 'context'), '--no-push', '--kaniko-dir', data]);
+  assert.match(
+    stderr,
+    new RegExp(`^Error: can't use the data directory ${data}: ENOTDIR[^\n]*\nHint: [^\n]*--kaniko-dir`),
+  );
+  assert.equal(status, 1);
 });
 
 test('a signal stops the build and ends the program with its own exit code', async (t) => {

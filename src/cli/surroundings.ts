@@ -9,4 +9,6 @@ export interface Surroundings {
   readonly cpus: number;
   readonly uid: number;
   readonly isWritableDirectory: (path: string) => boolean;
+  /** Whether a directory is there and can be written to, or can be made. */
+  readonly canHaveDirectory: (path: string) => boolean;
 }

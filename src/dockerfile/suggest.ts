@@ -29,9 +29,10 @@ function distanceOf(value: string, option: string): number {
   return levenshtein(value, option) + (option[0] === value[0] ? 0 : 0.5);
 }
 
-/** `tgt` is `target`: begins and ends alike, all its letters in order. */
+/** `tgt` is `target`: begins and ends alike, all its letters in order, not a mere few of many. */
 function abbreviates(value: string, option: string): boolean {
-  if (value.length < 3 || value[0] !== option[0] || value.at(-1) !== option.at(-1)) return false;
+  if (value.length < 3 || value.length * 2 < option.length) return false;
+  if (value[0] !== option[0] || value.at(-1) !== option.at(-1)) return false;
   let at = 0;
   for (const letter of option) if (letter === value[at]) at++;
   return at === value.length;
