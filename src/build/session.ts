@@ -72,6 +72,7 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
   const listings = new ListingStore(join(request.dataDirectory, 'listings'), readBlob);
   const directories = new LayerDirectories({
     directory: join(request.dataDirectory, 'layers'),
+    scratch,
     xattrs: 'trusted',
     pool,
     listings,

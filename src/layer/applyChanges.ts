@@ -65,15 +65,16 @@ export async function applyChanges(
   }
   for (const [layer, files] of wanted) await extractFiles(readBlob(layer), layer, files);
   for (const { from, to } of copies) copyFileSync(at(from.path), at(to.path), constants.COPYFILE_EXCL);
+  for (const { path, target } of links) {
+    rmSync(at(path), { recursive: true, force: true });
+    linkSync(at(target), at(path));
+  }
+  // Directories last: what is put into one changes its time.
   for (const { path, entry } of settled.toReversed()) {
     if (entry.type === 'symlink') {
       lchownSync(at(path), entry.uid, entry.gid);
       setTimes(at(path), entry.mtime);
     } else if (lstatSync(at(path), { throwIfNoEntry: false }) !== undefined) applyAttributes(at(path), entry);
-  }
-  for (const { path, target } of links) {
-    rmSync(at(path), { recursive: true, force: true });
-    linkSync(at(target), at(path));
   }
 }
 

@@ -46,9 +46,9 @@ function decoderFor(start: Uint8Array): Decoder | undefined {
 }
 
 async function feed(source: AsyncIterable<Uint8Array>, decoder: Decoder): Promise<void> {
-  let goOn = (): void => undefined;
-  decoder.on('drain', () => goOn());
-  decoder.on('close', () => goOn());
+  let goOn: (() => void) | undefined;
+  decoder.on('drain', () => goOn?.());
+  decoder.on('close', () => goOn?.());
   for await (const chunk of source) {
     if (decoder.destroyed) return;
     if (decoder.write(chunk)) continue;

@@ -4,7 +4,7 @@ import { fromText, toFsPath, toText, type ByteString } from '../byteString.ts';
 import { BuildError, hasErrno } from '../errors.ts';
 import { digestHex, digestOf, type Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
-import { LayerListing } from '../tree/layerListing.ts';
+import type { LayerListing } from '../tree/layerListing.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import { resolvePath } from '../tree/resolve.ts';
 import type { TreePath } from '../tree/tree.ts';
@@ -14,6 +14,8 @@ import type { UnpackPool } from './unpackPool.ts';
 
 export interface LayerDirectoriesOptions {
   readonly directory: string;
+  /** For what is not finished; on the same file system, and removed when the build ends. */
+  readonly scratch: string;
   readonly xattrs: OverlayXattrs;
   readonly pool: UnpackPool;
   readonly listings: ListingStore;
@@ -31,6 +33,18 @@ interface Unpacked {
   /** In its final place if nothing is unsettled, else temporary. */
   readonly directory: string;
   readonly unsettled: Unsettled | undefined;
+  /** Whether somebody has taken the temporary directory. */
+  taken: boolean;
+}
+
+interface Settling {
+  readonly layer: Layer;
+  readonly listing: LayerListing;
+  /** Absent if the chain's directory was there already. */
+  readonly unpacked: Unpacked | undefined;
+  readonly chainPath: string;
+  readonly below: LayerTree;
+  readonly lowers: readonly string[];
 }
 
 /**
@@ -40,6 +54,8 @@ interface Unpacked {
 export class LayerDirectories {
   readonly #options: LayerDirectoriesOptions;
   readonly #unpacking = new Map<Digest, Promise<Unpacked>>();
+  /** By the path that comes out. */
+  readonly #settling = new Map<string, Promise<string>>();
 
   constructor(options: LayerDirectoriesOptions) {
     this.#options = options;
@@ -50,14 +66,23 @@ export class LayerDirectories {
   async stack(layers: readonly Layer[]): Promise<LayerStack> {
     const chains = chainIds(layers);
     const unpacked = await Promise.all(
-      layers.map((layer, index) => (existsSync(this.#chainPath(chains[index])) ? undefined : this.#unpacked(layer))),
+      layers.map(async (layer, index) =>
+        existsSync(this.#chainPath(chains[index])) ? undefined : this.#unpacked(layer),
+      ),
     );
     const tree = LayerTree.empty();
     const directories: string[] = [];
     for (const [index, layer] of layers.entries()) {
       const listing = await this.#options.listings.get(layer);
       directories.push(
-        await this.#settle(layer, listing, unpacked[index], this.#chainPath(chains[index]), tree, directories),
+        await this.#settle({
+          layer,
+          listing,
+          unpacked: unpacked[index],
+          chainPath: this.#chainPath(chains[index]),
+          below: tree,
+          lowers: directories,
+        }),
       );
       tree.applyLayer(layer, listing);
     }
@@ -82,15 +107,15 @@ export class LayerDirectories {
 
   async #unpack(layer: Layer): Promise<Unpacked> {
     const final = join(this.#options.directory, digestHex(layer.diffId));
-    if (existsSync(final)) return { directory: final, unsettled: undefined };
+    if (existsSync(final)) return { directory: final, unsettled: undefined, taken: true };
     const temporary = this.#temporary();
     try {
       const unsettled = await this.#write(layer, temporary, undefined);
       if (standsAlone(unsettled)) {
         moveInto(temporary, final);
-        return { directory: final, unsettled: undefined };
+        return { directory: final, unsettled: undefined, taken: true };
       }
-      return { directory: temporary, unsettled };
+      return { directory: temporary, unsettled, taken: false };
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
       throw error;
@@ -106,17 +131,27 @@ export class LayerDirectories {
     return unsettled;
   }
 
-  async #settle(
-    layer: Layer,
-    listing: LayerListing,
-    unpacked: Unpacked | undefined,
-    chainPath: string,
-    below: LayerTree,
-    lowers: readonly string[],
-  ): Promise<string> {
-    if (unpacked === undefined) return chainPath;
-    if (unpacked.unsettled === undefined) return unpacked.directory;
-    let { directory, unsettled } = unpacked;
+  /** The directory of a layer in its place above others. Stages that start alike wait for the same one. */
+  #settle(step: Settling): Promise<string> {
+    const { unpacked, chainPath } = step;
+    if (unpacked !== undefined && unpacked.unsettled === undefined) return Promise.resolve(unpacked.directory);
+    let settled = this.#settling.get(chainPath);
+    if (settled === undefined) {
+      settled = this.#makeSettled(step).finally(() => this.#settling.delete(chainPath));
+      this.#settling.set(chainPath, settled);
+    }
+    return settled;
+  }
+
+  async #makeSettled({ layer, listing, unpacked, chainPath, below, lowers }: Settling): Promise<string> {
+    if (existsSync(chainPath)) return chainPath;
+    let unsettled = unpacked?.unsettled;
+    let directory = unpacked?.directory ?? '';
+    // The same layer may be on its way into another chain.
+    if (unpacked === undefined || unsettled === undefined || unpacked.taken) {
+      directory = this.#temporary();
+      unsettled = await this.#write(layer, directory, undefined);
+    } else unpacked.taken = true;
     if (unsettled.throughLinks || unsettled.impliedDirectories.some((path) => isNoDirectory(below, path))) {
       rmSync(directory, { recursive: true, force: true });
       directory = this.#temporary();
@@ -136,10 +171,7 @@ export class LayerDirectories {
   }
 
   #temporary(): string {
-    const parent = join(this.#options.directory, 'incoming');
-    mkdirSync(parent, { recursive: true });
-    const directory = mkdtempSync(join(parent, `${process.pid}-`));
-    return directory;
+    return mkdtempSync(join(this.#options.scratch, 'layer-'));
   }
 }
 

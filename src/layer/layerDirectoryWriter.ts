@@ -15,8 +15,8 @@ import {
   chmodSync,
   writeSync,
 } from 'node:fs';
-import { fromText, toBytes, toFsPath, type ByteString } from '../byteString.ts';
-import { hasErrno } from '../errors.ts';
+import { fromText, toBytes, toFsPath, toText, type ByteString } from '../byteString.ts';
+import { BuildError, hasErrno } from '../errors.ts';
 import { makeFifo, makeNode } from '../linux/mknod.ts';
 import { setTimes } from '../linux/times.ts';
 import { setXattr } from '../linux/xattr.ts';
@@ -130,6 +130,10 @@ export class LayerDirectoryWriter implements TarHandler {
   /** Whiteouts and directory attributes, which must come last. */
   finish(): Unsettled {
     if (this.#throughLinks) return { impliedDirectories: [], externalLinks: [], throughLinks: true };
+    const externalLinks = this.#externalLinks.filter(
+      ({ path, target }) =>
+        lstatSync(this.#at(path), { throwIfNoEntry: false }) === undefined && !this.#tryLink(this.#at(path), target),
+    );
     for (const path of this.#opaque) this.#markOpaque(path);
     for (const path of this.#whiteouts) {
       if (this.#directories.has(path)) this.#markOpaque(path);
@@ -138,12 +142,12 @@ export class LayerDirectoryWriter implements TarHandler {
       }
     }
     const implied: TreePath[] = [];
-    for (const [path, header] of [...this.#directories].reverse()) {
+    for (const [path, header] of [...this.#directories].toReversed()) {
       if (header !== undefined) applyAttributes(this.#at(path), header);
       else if (path === '') chmodSync(this.#at(path), 0o755);
       else implied.push(path);
     }
-    return { impliedDirectories: implied.reverse(), externalLinks: this.#externalLinks, throughLinks: false };
+    return { impliedDirectories: implied.toReversed(), externalLinks, throughLinks: false };
   }
 
   #create(path: TreePath, header: TarHeader): void {
@@ -200,6 +204,7 @@ export class LayerDirectoryWriter implements TarHandler {
   }
 
   #link(path: TreePath, at: string | Buffer, target: TreePath): void {
+    if (path === target) return;
     for (const directory of ancestorsOf(target)) {
       const status = lstatSync(this.#at(directory), { throwIfNoEntry: false });
       if (status?.isSymbolicLink() === true) {
@@ -208,11 +213,18 @@ export class LayerDirectoryWriter implements TarHandler {
       }
       if (status === undefined) break;
     }
+    if (!this.#tryLink(at, target)) this.#externalLinks.push({ path, target });
+  }
+
+  /** False if the target is not there. @throws BuildError `LAYER_INVALID` if it is a directory */
+  #tryLink(at: string | Buffer, target: TreePath): boolean {
     try {
       linkSync(this.#at(target), at);
+      return true;
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
-      this.#externalLinks.push({ path, target });
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+      if (!this.#directories.has(target)) throw error;
+      throw new BuildError('LAYER_INVALID', `a hard link to ${toText(target)}, which is a directory`);
     }
   }
 
@@ -262,6 +274,8 @@ export function applyAttributes(
 
 function applyXattrs(path: string | Buffer, { xattrs }: Pick<TarHeader, 'xattrs'>): void {
   for (const [name, value] of xattrs) {
+    // They would tell overlayfs where else to look for a file.
+    if (OVERLAY_XATTR.test(name)) continue;
     try {
       setXattr(path, name, value);
     } catch (error) {
@@ -270,6 +284,8 @@ function applyXattrs(path: string | Buffer, { xattrs }: Pick<TarHeader, 'xattrs'
     }
   }
 }
+
+const OVERLAY_XATTR = /^(trusted|user)\.overlay\./;
 
 /** Whether open(2) under umask 022 gives exactly this mode. */
 function survivesUmask(mode: number): boolean {

@@ -1,16 +1,16 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { toText, type ByteString } from '../byteString.ts';
+import { toText } from '../byteString.ts';
 import { BuildError, messageOf } from '../errors.ts';
 import { sha256Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import { layerMediaType, type ImageFormat } from '../image/mediaType.ts';
 import type { BlobStore, BlobWriter } from '../store/blobStore.ts';
-import { NO_XATTRS, type TarHeader, type Timestamp } from '../tar/header.ts';
+import type { TarHeader, Timestamp } from '../tar/header.ts';
 import { encodeTarHeader, tarPadding, TAR_END } from '../tar/writer.ts';
 import type { Change, Changes } from '../tree/change.ts';
-import type { Content, Entry } from '../tree/entry.ts';
+import { newEntry, type Content } from '../tree/entry.ts';
 import { LayerListing } from '../tree/layerListing.ts';
 import { baseName, joinTreePath, parentOf } from '../tree/path.ts';
 import type { TreePath } from '../tree/tree.ts';
@@ -32,7 +32,7 @@ export interface WrittenLayer {
 /**
  * Writes changes as a layer into the store, in one pass: tar, diffID, gzip, digest. The same changes give the same bytes.
  * Times are cut to seconds, as containerd does. Memory does not depend on the size of files or of the layer.
- * @throws BuildError `FILE_CHANGED` if a file shrank meanwhile, `FILE_UNREADABLE`
+ * @throws BuildError `FILE_CHANGED` if a file shrank meanwhile, `FILE_UNREADABLE`, `NAME_RESERVED` for a name that would be a whiteout
  */
 export async function writeLayer(changes: Changes, options: WriteLayerOptions): Promise<WrittenLayer> {
   const blob = options.store.create();
@@ -65,8 +65,10 @@ export async function writeLayer(changes: Changes, options: WriteLayerOptions): 
 function headerOf(change: Change, latestTime: number | undefined): TarHeader {
   switch (change.kind) {
     case 'put':
+      requireSayable(change.path);
       return { ...change.entry, path: change.path, mtime: layerTime(change.entry.mtime, latestTime) };
     case 'link':
+      requireSayable(change.path);
       return {
         ...change.entry,
         type: 'hardlink',
@@ -82,24 +84,23 @@ function headerOf(change: Change, latestTime: number | undefined): TarHeader {
   }
 }
 
+function requireSayable(path: TreePath): void {
+  if (!baseName(path).startsWith('.wh.')) return;
+  throw new BuildError(
+    'NAME_RESERVED',
+    `/${toText(path)} can't be part of an image: in a layer, a name that begins with .wh. removes files`,
+    {
+      hint: 'Rename the file, remove it in the same RUN, or list it in .dockerignore.',
+    },
+  );
+}
+
 function layerTime(time: Timestamp, latest: number | undefined): Timestamp {
   return { seconds: latest === undefined ? time.seconds : Math.min(time.seconds, latest), nanoseconds: 0 };
 }
 
-const WHITEOUT: Omit<Entry, 'type'> = {
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: { seconds: 0, nanoseconds: 0 },
-  linkTarget: '' as ByteString,
-  deviceMajor: 0,
-  deviceMinor: 0,
-  xattrs: NO_XATTRS,
-};
-
 function whiteout(path: TreePath): TarHeader {
-  return { ...WHITEOUT, type: 'file', path };
+  return { ...newEntry('file', {}), path };
 }
 
 async function appendContent(

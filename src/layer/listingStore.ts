@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno } from '../errors.ts';
@@ -33,12 +34,12 @@ export class ListingStore {
 
   put(layer: Layer, encoded: Uint8Array): void {
     const path = this.#path(layer);
-    const temporary = `${path}.${process.pid}`;
+    const temporary = `${path}.${randomUUID()}`;
     writeFileSync(temporary, encoded);
     renameSync(temporary, path);
   }
 
-  /** The listing, if it is known. */
+  /** The listing, if it is known in this version's form. */
   stored(layer: Layer): LayerListing | undefined {
     try {
       return LayerListing.decode(readFileSync(this.#path(layer)));

@@ -1,13 +1,12 @@
-import { once } from 'node:events';
-import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { finished } from 'node:stream/promises';
-import { fromText, type ByteString } from '../byteString.ts';
+import { pipeline } from 'node:stream/promises';
+import { fromText } from '../byteString.ts';
 import { BuildError, messageOf } from '../errors.ts';
 import { digestHex } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
-import { NO_XATTRS } from '../tar/header.ts';
 import { encodeTarHeader, TAR_END, tarPadding } from '../tar/writer.ts';
+import { newEntry } from '../tree/entry.ts';
 import type { PackedImage } from './packImage.ts';
 
 export type ReadLayerBlob = (layer: Layer) => AsyncIterable<Uint8Array>;
@@ -23,59 +22,43 @@ export async function writeDockerArchive(
   tags: readonly string[],
   readBlob: ReadLayerBlob,
 ): Promise<void> {
-  const configName = packed.config.descriptor.digest;
-  const layers = new Map(packed.image.layers.map((layer) => [layerName(layer), layer]));
-  const manifest = [
-    { Config: configName, RepoTags: tags, Layers: packed.image.layers.map((layer) => layerName(layer)) },
-  ];
-  let output: WriteStream | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    output = createWriteStream(path);
-    const done = finished(output);
-    done.catch(() => undefined);
-    const write = async (chunk: Uint8Array): Promise<void> => {
-      if (output?.write(chunk) === false) await Promise.race([once(output, 'drain'), done]);
-    };
-    const add = async (
-      name: string,
-      size: number,
-      chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    ): Promise<void> => {
-      await write(encodeTarHeader(fileHeader(name, size)));
-      for await (const chunk of chunks) await write(chunk);
-      await write(tarPadding(size));
-    };
-    await add(configName, packed.config.bytes.length, [packed.config.bytes]);
-    for (const [name, layer] of layers) await add(name, layer.descriptor.size, readBlob(layer));
-    const manifestBytes = Buffer.from(JSON.stringify(manifest));
-    await add('manifest.json', manifestBytes.length, [manifestBytes]);
-    await write(TAR_END);
-    output.end();
-    await done;
+    await pipeline(archiveChunks(packed, tags, readBlob), createWriteStream(path));
   } catch (error) {
-    output?.destroy();
     if (error instanceof BuildError) throw error;
     throw new BuildError('OUTPUT_FAILED', `can't write the archive ${path}: ${messageOf(error)}`, { cause: error });
   }
+}
+
+async function* archiveChunks(
+  { config, image }: PackedImage,
+  tags: readonly string[],
+  readBlob: ReadLayerBlob,
+): AsyncGenerator<Uint8Array> {
+  const configName = config.descriptor.digest;
+  yield* fileChunks(configName, config.bytes);
+  const layers = new Map(image.layers.map((layer) => [layerName(layer), layer]));
+  for (const [name, layer] of layers) {
+    yield fileHeader(name, layer.descriptor.size);
+    yield* readBlob(layer);
+    yield tarPadding(layer.descriptor.size);
+  }
+  const manifest = [{ Config: configName, RepoTags: tags, Layers: image.layers.map(layerName) }];
+  yield* fileChunks('manifest.json', Buffer.from(JSON.stringify(manifest)));
+  yield TAR_END;
+}
+
+function* fileChunks(name: string, bytes: Uint8Array): Generator<Uint8Array> {
+  yield fileHeader(name, bytes.length);
+  yield bytes;
+  yield tarPadding(bytes.length);
 }
 
 function layerName(layer: Layer): string {
   return `${digestHex(layer.descriptor.digest)}.tar.gz`;
 }
 
-function fileHeader(name: string, size: number): Parameters<typeof encodeTarHeader>[0] {
-  return {
-    type: 'file',
-    path: fromText(name),
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size,
-    mtime: { seconds: 0, nanoseconds: 0 },
-    linkTarget: '' as ByteString,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    xattrs: NO_XATTRS,
-  };
+function fileHeader(name: string, size: number): Uint8Array {
+  return encodeTarHeader({ ...newEntry('file', { mode: 0o644, size }), path: fromText(name) });
 }

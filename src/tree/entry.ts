@@ -1,6 +1,6 @@
 import type { ByteString } from '../byteString.ts';
 import type { Layer } from '../image/image.ts';
-import type { FileType, Timestamp, Xattrs } from '../tar/header.ts';
+import { NO_XATTRS, type FileType, type Timestamp, type Xattrs } from '../tar/header.ts';
 
 /** What a file is, apart from its name and content. */
 export interface Entry {
@@ -28,6 +28,23 @@ export type Content =
   /** A file's data in a layer: `offset` is where the data starts in the uncompressed tar, counted in bytes. */
   | { readonly kind: 'layer'; readonly layer: Layer; readonly offset: number };
 
+/** An entry that is root's, of 1970 and empty but for what is given. */
+export function newEntry(type: FileType, attributes: Partial<Omit<Entry, 'type'>>): Entry {
+  return {
+    type,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    mtime: { seconds: 0, nanoseconds: 0 },
+    linkTarget: '' as ByteString,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: NO_XATTRS,
+    ...attributes,
+  };
+}
+
 /** Whether two files are alike in everything but name and content. */
 export function sameEntry(a: Entry, b: Entry): boolean {
   return (
@@ -45,6 +62,24 @@ export function sameEntry(a: Entry, b: Entry): boolean {
   );
 }
 
+/**
+ * Whether a layer has no reason to record `now` where `before` is; content is not looked at. Unlike `sameEntry` it passes over what the
+ * way through a tar and a disk changes: a directory's time, a link's mode, nanoseconds that one of them does not have.
+ */
+export function isUnchanged(before: Entry, now: Entry): boolean {
+  if (before.type !== now.type || before.uid !== now.uid || before.gid !== now.gid) return false;
+  if (now.type !== 'symlink' && before.mode !== now.mode) return false;
+  if (!sameXattrs(before.xattrs, now.xattrs)) return false;
+  if (now.type === 'directory') return true;
+  return (
+    before.size === now.size &&
+    before.linkTarget === now.linkTarget &&
+    before.deviceMajor === now.deviceMajor &&
+    before.deviceMinor === now.deviceMinor &&
+    sameTime(before.mtime, now.mtime)
+  );
+}
+
 /** Equal for contents that lie in the same place; nothing is read. */
 export function contentKey(content: Content): string | Uint8Array {
   switch (content.kind) {
@@ -57,6 +92,12 @@ export function contentKey(content: Content): string | Uint8Array {
   }
 }
 
+function sameTime(a: Timestamp, b: Timestamp): boolean {
+  return a.seconds === b.seconds && (a.nanoseconds === b.nanoseconds || a.nanoseconds === 0 || b.nanoseconds === 0);
+}
+
 function sameXattrs(a: Xattrs, b: Xattrs): boolean {
-  return a.size === b.size && [...a].every(([name, value]) => b.get(name) === value);
+  if (a.size !== b.size) return false;
+  for (const [name, value] of a) if (b.get(name) !== value) return false;
+  return true;
 }

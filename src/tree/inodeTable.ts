@@ -1,68 +1,79 @@
 import type { ByteString } from '../byteString.ts';
 import { NO_XATTRS, type FileType, type Xattrs } from '../tar/header.ts';
 import type { Entry } from './entry.ts';
+import { Pages, rowInPage } from './pages.ts';
 
 const TYPES: readonly FileType[] = ['file', 'directory', 'symlink', 'character', 'block', 'fifo'];
 const TYPE_CODES = new Map(TYPES.map((type, code) => [type, code]));
 const DIRECTORY = TYPES.indexOf('directory');
 
+type InodePage = ReturnType<typeof makePage>;
+
+function makePage(rows: number) {
+  return {
+    type: new Uint8Array(rows),
+    mode: new Uint16Array(rows),
+    uid: new Uint32Array(rows),
+    gid: new Uint32Array(rows),
+    size: new Float64Array(rows),
+    seconds: new Float64Array(rows),
+    nanoseconds: new Uint32Array(rows),
+    layer: new Uint16Array(rows),
+    offset: new Float64Array(rows),
+  };
+}
+
 /** What files are, in columns; what few files have (link targets, devices, xattrs) in maps. */
 export class InodeTable {
-  #count = 0;
-  #type = new Uint8Array(16);
-  #mode = new Uint16Array(16);
-  #uid = new Uint32Array(16);
-  #gid = new Uint32Array(16);
-  #size = new Float64Array(16);
-  #seconds = new Float64Array(16);
-  #nanoseconds = new Uint32Array(16);
-  #layer = new Uint16Array(16);
-  #offset = new Float64Array(16);
-  #linkTargets = new Map<number, ByteString>();
-  #devices = new Map<number, readonly [major: number, minor: number]>();
-  #xattrs = new Map<number, Xattrs>();
+  readonly #pages: Pages<InodePage>;
+  readonly #linkTargets: Map<number, ByteString>;
+  readonly #devices: Map<number, readonly [major: number, minor: number]>;
+  readonly #xattrs: Map<number, Xattrs>;
+
+  private constructor(
+    pages: Pages<InodePage>,
+    linkTargets: Map<number, ByteString>,
+    devices: Map<number, readonly [major: number, minor: number]>,
+    xattrs: Map<number, Xattrs>,
+  ) {
+    this.#pages = pages;
+    this.#linkTargets = linkTargets;
+    this.#devices = devices;
+    this.#xattrs = xattrs;
+  }
 
   static empty(): InodeTable {
-    return new InodeTable();
+    return new InodeTable(new Pages(makePage), new Map(), new Map(), new Map());
   }
 
   clone(): InodeTable {
-    const copy = new InodeTable();
-    copy.#count = this.#count;
-    copy.#type = this.#type.slice(0, this.#count);
-    copy.#mode = this.#mode.slice(0, this.#count);
-    copy.#uid = this.#uid.slice(0, this.#count);
-    copy.#gid = this.#gid.slice(0, this.#count);
-    copy.#size = this.#size.slice(0, this.#count);
-    copy.#seconds = this.#seconds.slice(0, this.#count);
-    copy.#nanoseconds = this.#nanoseconds.slice(0, this.#count);
-    copy.#layer = this.#layer.slice(0, this.#count);
-    copy.#offset = this.#offset.slice(0, this.#count);
-    copy.#linkTargets = new Map(this.#linkTargets);
-    copy.#devices = new Map(this.#devices);
-    copy.#xattrs = new Map(this.#xattrs);
-    return copy;
+    return new InodeTable(
+      this.#pages.clone(),
+      new Map(this.#linkTargets),
+      new Map(this.#devices),
+      new Map(this.#xattrs),
+    );
   }
 
   /** `layer` is an index, `offset` where the content starts in that layer's tar. */
   add(entry: Entry, layer: number, offset: number): number {
-    const inode = this.#count;
-    this.#reserve(inode + 1);
-    this.#count++;
+    const inode = this.#pages.addRow();
     this.set(inode, entry, layer, offset);
     return inode;
   }
 
   set(inode: number, entry: Entry, layer: number, offset: number): void {
-    this.#type[inode] = TYPE_CODES.get(entry.type) ?? 0;
-    this.#mode[inode] = entry.mode;
-    this.#uid[inode] = entry.uid;
-    this.#gid[inode] = entry.gid;
-    this.#size[inode] = entry.size;
-    this.#seconds[inode] = entry.mtime.seconds;
-    this.#nanoseconds[inode] = entry.mtime.nanoseconds;
-    this.#layer[inode] = layer;
-    this.#offset[inode] = offset;
+    const page = this.#pages.pageOf(inode);
+    const row = rowInPage(inode);
+    page.type[row] = TYPE_CODES.get(entry.type) ?? 0;
+    page.mode[row] = entry.mode;
+    page.uid[row] = entry.uid;
+    page.gid[row] = entry.gid;
+    page.size[row] = entry.size;
+    page.seconds[row] = entry.mtime.seconds;
+    page.nanoseconds[row] = entry.mtime.nanoseconds;
+    page.layer[row] = layer;
+    page.offset[row] = offset;
     if (entry.linkTarget !== '') this.#linkTargets.set(inode, entry.linkTarget);
     else this.#linkTargets.delete(inode);
     if (entry.deviceMajor !== 0 || entry.deviceMinor !== 0) {
@@ -73,49 +84,32 @@ export class InodeTable {
   }
 
   isDirectory(inode: number): boolean {
-    return this.#type[inode] === DIRECTORY;
+    return this.#pages.pageOf(inode).type[rowInPage(inode)] === DIRECTORY;
   }
 
   layer(inode: number): number {
-    return this.#layer[inode] ?? 0;
+    return this.#pages.pageOf(inode).layer[rowInPage(inode)] ?? 0;
   }
 
   offset(inode: number): number {
-    return this.#offset[inode] ?? 0;
+    return this.#pages.pageOf(inode).offset[rowInPage(inode)] ?? 0;
   }
 
   entry(inode: number): Entry {
+    const page = this.#pages.pageOf(inode);
+    const row = rowInPage(inode);
     const device = this.#devices.get(inode);
     return {
-      type: TYPES[this.#type[inode] ?? 0] ?? 'file',
-      mode: this.#mode[inode] ?? 0,
-      uid: this.#uid[inode] ?? 0,
-      gid: this.#gid[inode] ?? 0,
-      size: this.#size[inode] ?? 0,
-      mtime: { seconds: this.#seconds[inode] ?? 0, nanoseconds: this.#nanoseconds[inode] ?? 0 },
+      type: TYPES[page.type[row] ?? 0] ?? 'file',
+      mode: page.mode[row] ?? 0,
+      uid: page.uid[row] ?? 0,
+      gid: page.gid[row] ?? 0,
+      size: page.size[row] ?? 0,
+      mtime: { seconds: page.seconds[row] ?? 0, nanoseconds: page.nanoseconds[row] ?? 0 },
       linkTarget: this.#linkTargets.get(inode) ?? ('' as ByteString),
       deviceMajor: device?.[0] ?? 0,
       deviceMinor: device?.[1] ?? 0,
       xattrs: this.#xattrs.get(inode) ?? NO_XATTRS,
     };
   }
-
-  #reserve(count: number): void {
-    if (count <= this.#type.length) return;
-    const capacity = Math.max(count, 16, Math.floor(this.#type.length * 1.5));
-    this.#type = grow(this.#type, new Uint8Array(capacity));
-    this.#mode = grow(this.#mode, new Uint16Array(capacity));
-    this.#uid = grow(this.#uid, new Uint32Array(capacity));
-    this.#gid = grow(this.#gid, new Uint32Array(capacity));
-    this.#size = grow(this.#size, new Float64Array(capacity));
-    this.#seconds = grow(this.#seconds, new Float64Array(capacity));
-    this.#nanoseconds = grow(this.#nanoseconds, new Uint32Array(capacity));
-    this.#layer = grow(this.#layer, new Uint16Array(capacity));
-    this.#offset = grow(this.#offset, new Float64Array(capacity));
-  }
-}
-
-function grow<T extends { set(source: ArrayLike<number>): void } & ArrayLike<number>>(column: T, grown: T): T {
-  grown.set(column);
-  return grown;
 }

@@ -1,5 +1,5 @@
 import type { ByteString } from '../byteString.ts';
-import { NO_XATTRS, type FileType, type TarHeader, type Xattrs } from '../tar/header.ts';
+import { NO_XATTRS, type FileType, type TarHeader, type Timestamp, type Xattrs } from '../tar/header.ts';
 
 /** One entry of a layer's tar: its header and where its data starts in the uncompressed tar, in bytes. */
 export interface ListedEntry {
@@ -18,42 +18,79 @@ const TYPES: readonly (FileType | 'hardlink')[] = [
 ];
 const TYPE_CODES = new Map(TYPES.map((type, code) => [type, code]));
 
-/** Bytes of the fixed part of a record. */
-const FIXED = 64;
+// A record: a byte of flags and type; mode, uid and gid; seconds and nanoseconds; size; what the offset grew by; how much of the path is
+// the one before's, and the rest; the link's target; device numbers and xattrs. Numbers have seven bits a byte, lowest first. Flags say
+// what is left out because it is as in the record before, or not there.
+const TYPE_MASK = 0b111;
+const SAME_ATTRIBUTES = 1 << 3;
+const SAME_TIME = 1 << 4;
+const BEFORE_1970 = 1 << 5;
+const HAS_TARGET = 1 << 6;
+const HAS_EXTRAS = 1 << 7;
+
+/** What flags and numbers of a record take at most: 13 numbers of 8 bytes. */
+const NUMBERS_MAX = 1 + 13 * 8;
 /** Most layers are small. */
 const FIRST_CHUNK = 16 << 10;
 const CHUNK = 1 << 20;
+/** Ends an encoded listing, after the count; its last byte is the format's version. */
+const MAGIC = Buffer.from('kasane\0\x02', 'latin1');
+const FOOTER = 4 + MAGIC.length;
+
+/** What the next record may leave out. */
+interface Previous {
+  readonly path: ByteString;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Timestamp;
+  readonly offset: number;
+}
+
+const FIRST: Previous = {
+  path: '' as ByteString,
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  mtime: { seconds: 0, nanoseconds: 0 },
+  offset: 0,
+};
 
 /**
- * The headers of a layer's tar in archive order, in about 70 bytes and the names an entry. It is what a tree is merged from,
- * and it can be kept beside a layer so that the blob need not be read for it.
+ * The headers of a layer's tar in archive order, in about 40 bytes an entry. It is what a tree is merged from, and it can be kept beside
+ * a layer so that the blob need not be read for it.
  */
 export class LayerListing implements Iterable<ListedEntry> {
   /** Records never cross chunks, and growing copies nothing. */
   readonly #chunks: Buffer[];
   readonly #lengths: number[];
   #count: number;
+  /** Absent in a decoded listing: it is complete. */
+  #previous: Previous | undefined;
 
-  private constructor(chunks: Buffer[], lengths: number[], count: number) {
+  private constructor(chunks: Buffer[], lengths: number[], count: number, previous: Previous | undefined) {
     this.#chunks = chunks;
     this.#lengths = lengths;
     this.#count = count;
+    this.#previous = previous;
   }
 
   static empty(): LayerListing {
-    return new LayerListing([], [], 0);
+    return new LayerListing([], [], 0, FIRST);
   }
 
-  /** What `encode` gave. */
-  static decode(bytes: Uint8Array): LayerListing {
+  /** What `encode` gave; undefined for anything that this version did not encode whole. */
+  static decode(bytes: Uint8Array): LayerListing | undefined {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return new LayerListing([buffer], [buffer.length - 4], buffer.readUInt32LE(buffer.length - 4));
+    const end = buffer.length - FOOTER;
+    if (end < 0 || !buffer.subarray(end + 4).equals(MAGIC)) return undefined;
+    return new LayerListing([buffer], [end], buffer.readUInt32LE(end), undefined);
   }
 
   /** A copy as one byte array; `decode` is its inverse. */
   encode(): Uint8Array<ArrayBuffer> {
     const length = this.#lengths.reduce((sum, chunk) => sum + chunk, 0);
-    const bytes = new Uint8Array(length + 4);
+    const bytes = new Uint8Array(length + FOOTER);
     let at = 0;
     for (const [index, chunk] of this.#chunks.entries()) {
       const used = this.#lengths[index] ?? 0;
@@ -61,6 +98,7 @@ export class LayerListing implements Iterable<ListedEntry> {
       at += used;
     }
     new DataView(bytes.buffer).setUint32(length, this.#count, true);
+    bytes.set(MAGIC, length + 4);
     return bytes;
   }
 
@@ -68,73 +106,155 @@ export class LayerListing implements Iterable<ListedEntry> {
     return this.#count;
   }
 
+  /** `offset` is never less than the one before. */
   append(header: TarHeader, offset: number): void {
+    const previous = this.#previous;
+    if (previous === undefined) throw new Error('a decoded listing is complete');
+    const { path, mode, uid, gid, mtime, linkTarget } = header;
+    const sameAttributes = mode === previous.mode && uid === previous.uid && gid === previous.gid;
+    const sameTime = mtime.seconds === previous.mtime.seconds && mtime.nanoseconds === previous.mtime.nanoseconds;
     const xattrs = encodeXattrs(header.xattrs);
-    const size = FIXED + header.path.length + header.linkTarget.length + xattrs.length;
-    const { bytes, start } = this.#reserve(size);
-    let at = start;
-    bytes.writeUInt32LE(TYPE_CODES.get(header.type) ?? 0, at);
-    bytes.writeUInt32LE(header.mode, at + 4);
-    bytes.writeUInt32LE(header.uid, at + 8);
-    bytes.writeUInt32LE(header.gid, at + 12);
-    bytes.writeDoubleLE(header.size, at + 16);
-    bytes.writeDoubleLE(header.mtime.seconds, at + 24);
-    bytes.writeDoubleLE(offset, at + 32);
-    bytes.writeUInt32LE(header.mtime.nanoseconds, at + 40);
-    bytes.writeUInt32LE(header.deviceMajor, at + 44);
-    bytes.writeUInt32LE(header.deviceMinor, at + 48);
-    bytes.writeUInt32LE(header.path.length, at + 52);
-    bytes.writeUInt32LE(header.linkTarget.length, at + 56);
-    bytes.writeUInt32LE(xattrs.length, at + 60);
-    at += FIXED;
-    at += bytes.write(header.path, at, 'latin1');
-    at += bytes.write(header.linkTarget, at, 'latin1');
-    bytes.write(xattrs, at, 'latin1');
+    const hasExtras = xattrs !== '' || header.deviceMajor !== 0 || header.deviceMinor !== 0;
+    const shared = sharedLength(previous.path, path);
+
+    const writer = this.#reserve(NUMBERS_MAX + path.length - shared + linkTarget.length + xattrs.length);
+    writer.byte(
+      (TYPE_CODES.get(header.type) ?? 0) |
+        (sameAttributes ? SAME_ATTRIBUTES : 0) |
+        (sameTime ? SAME_TIME : 0) |
+        (mtime.seconds < 0 ? BEFORE_1970 : 0) |
+        (linkTarget === '' ? 0 : HAS_TARGET) |
+        (hasExtras ? HAS_EXTRAS : 0),
+    );
+    if (!sameAttributes) writer.numbers(mode, uid, gid);
+    if (!sameTime) writer.numbers(Math.abs(mtime.seconds), mtime.nanoseconds);
+    writer.numbers(header.size, offset - previous.offset, shared);
+    writer.text(path.slice(shared));
+    if (linkTarget !== '') writer.text(linkTarget);
+    if (hasExtras) {
+      writer.numbers(header.deviceMajor, header.deviceMinor);
+      writer.text(xattrs);
+    }
+    this.#lengths[this.#lengths.length - 1] = writer.at;
     this.#count++;
+    this.#previous = { path, mode, uid, gid, mtime, offset };
   }
 
   *[Symbol.iterator](): Iterator<ListedEntry> {
+    let { mode, uid, gid, mtime, offset } = FIRST;
+    let path = Buffer.alloc(256);
     for (const [index, bytes] of this.#chunks.entries()) {
-      const length = this.#lengths[index] ?? 0;
-      for (let at = 0; at < length;) {
-        const names = at + FIXED;
-        const pathEnd = names + bytes.readUInt32LE(at + 52);
-        const linkEnd = pathEnd + bytes.readUInt32LE(at + 56);
-        const end = linkEnd + bytes.readUInt32LE(at + 60);
+      const reader = new Reader(bytes);
+      for (const end = this.#lengths[index] ?? 0; reader.at < end;) {
+        const flags = reader.byte();
+        if ((flags & SAME_ATTRIBUTES) === 0) [mode, uid, gid] = [reader.number(), reader.number(), reader.number()];
+        if ((flags & SAME_TIME) === 0) {
+          const seconds = reader.number();
+          mtime = { seconds: (flags & BEFORE_1970) === 0 ? seconds : -seconds, nanoseconds: reader.number() };
+        }
+        const size = reader.number();
+        offset += reader.number();
+        const shared = reader.number();
+        const length = shared + reader.number();
+        if (length > path.length) path = Buffer.concat([path], length * 2);
+        reader.at += bytes.copy(path, shared, reader.at, reader.at + length - shared);
+        const linkTarget = (flags & HAS_TARGET) === 0 ? ('' as ByteString) : reader.text();
+        const hasExtras = (flags & HAS_EXTRAS) !== 0;
         yield {
           header: {
-            type: TYPES[bytes.readUInt32LE(at)] ?? 'file',
-            path: bytes.toString('latin1', names, pathEnd) as ByteString,
-            mode: bytes.readUInt32LE(at + 4),
-            uid: bytes.readUInt32LE(at + 8),
-            gid: bytes.readUInt32LE(at + 12),
-            size: bytes.readDoubleLE(at + 16),
-            mtime: { seconds: bytes.readDoubleLE(at + 24), nanoseconds: bytes.readUInt32LE(at + 40) },
-            linkTarget: bytes.toString('latin1', pathEnd, linkEnd) as ByteString,
-            deviceMajor: bytes.readUInt32LE(at + 44),
-            deviceMinor: bytes.readUInt32LE(at + 48),
-            xattrs: end === linkEnd ? NO_XATTRS : decodeXattrs(bytes.toString('latin1', linkEnd, end)),
+            type: TYPES[flags & TYPE_MASK] ?? 'file',
+            path: path.toString('latin1', 0, length) as ByteString,
+            mode,
+            uid,
+            gid,
+            size,
+            mtime,
+            linkTarget,
+            deviceMajor: hasExtras ? reader.number() : 0,
+            deviceMinor: hasExtras ? reader.number() : 0,
+            xattrs: hasExtras ? decodeXattrs(reader.text()) : NO_XATTRS,
           },
-          offset: bytes.readDoubleLE(at + 32),
+          offset,
         };
-        at = end;
       }
     }
   }
 
-  #reserve(size: number): { bytes: Buffer; start: number } {
+  /** A writer after the last record, with room for `size` bytes. */
+  #reserve(size: number): Writer {
     const last = this.#chunks.length - 1;
     const bytes = this.#chunks[last];
     const start = this.#lengths[last] ?? 0;
-    if (bytes !== undefined && start + size <= bytes.length) {
-      this.#lengths[last] = start + size;
-      return { bytes, start };
-    }
-    const chunk = Buffer.allocUnsafeSlow(Math.max(size, this.#chunks.length === 0 ? FIRST_CHUNK : CHUNK));
+    if (bytes !== undefined && start + size <= bytes.length) return new Writer(bytes, start);
+    const chunk = Buffer.allocUnsafeSlow(Math.max(size, last < 0 ? FIRST_CHUNK : CHUNK));
     this.#chunks.push(chunk);
-    this.#lengths.push(size);
-    return { bytes: chunk, start: 0 };
+    this.#lengths.push(0);
+    return new Writer(chunk, 0);
   }
+}
+
+class Writer {
+  readonly #bytes: Buffer;
+  at: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+
+  byte(value: number): void {
+    this.#bytes[this.at++] = value;
+  }
+
+  /** Safe integers from 0. */
+  numbers(...values: number[]): void {
+    for (const value of values) {
+      let rest = value;
+      for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.byte((rest % 0x80) | 0x80);
+      this.byte(rest);
+    }
+  }
+
+  text(value: string): void {
+    this.numbers(value.length);
+    this.at += this.#bytes.write(value, this.at, 'latin1');
+  }
+}
+
+class Reader {
+  readonly #bytes: Buffer;
+  at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  byte(): number {
+    return this.#bytes[this.at++] ?? 0;
+  }
+
+  number(): number {
+    let value = 0;
+    for (let unit = 1; ; unit *= 0x80) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * unit;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  text(): ByteString {
+    const length = this.number();
+    const start = this.at;
+    this.at += length;
+    return this.#bytes.toString('latin1', start, this.at) as ByteString;
+  }
+}
+
+function sharedLength(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  let index = 0;
+  while (index < length && a.charCodeAt(index) === b.charCodeAt(index)) index++;
+  return index;
 }
 
 /** `<name length>:<name><value length>:<value>` for each attribute, by name. */
@@ -147,6 +267,7 @@ function encodeXattrs(xattrs: Xattrs): string {
 }
 
 function decodeXattrs(text: string): Xattrs {
+  if (text === '') return NO_XATTRS;
   const xattrs = new Map<ByteString, ByteString>();
   let at = 0;
   const field = (): ByteString => {

@@ -2,7 +2,7 @@ import { toText, type ByteString } from '../byteString.ts';
 import { BuildError } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
 import type { TarHeader } from '../tar/header.ts';
-import type { Content, Entry } from './entry.ts';
+import { newEntry, type Content, type Entry } from './entry.ts';
 import { InodeTable } from './inodeTable.ts';
 import type { LayerListing } from './layerListing.ts';
 import { NameTable } from './nameTable.ts';
@@ -74,13 +74,15 @@ export class LayerTree implements Tree {
 
   /**
    * Puts a layer on top. Whiteouts hide lower layers only, wherever they stand in the archive; parents that are links are
-   * followed inside the root; missing parents are made 0755 and root's.
+   * followed inside the root; missing parents are made 0755 and root's; a hardlink may come before its target.
    * @throws BuildError `LAYER_INVALID` for a hardlink without target, or a root that is no directory
    */
   applyLayer(layer: Layer, listing: LayerListing): void {
     this.#layers.push(layer);
+    const early: TarHeader[] = [];
     for (const { header } of listing) this.#applyWhiteout(header);
-    for (const { header, offset } of listing) this.#applyEntry(header, offset, layer);
+    for (const { header, offset } of listing) this.#applyEntry(header, offset, layer, early);
+    for (const header of early) this.#applyEntry(header, 0, layer, undefined);
     this.#lastParent = undefined;
   }
 
@@ -93,7 +95,7 @@ export class LayerTree implements Tree {
     for (const { header, offset } of listing) {
       const { path, name } = copy.#place(header.path);
       places.push(name === '' ? path : joinTreePath(path, name));
-      copy.#applyEntry(header, offset, layer);
+      copy.#applyEntry(header, offset, layer, []);
     }
     return places;
   }
@@ -104,18 +106,20 @@ export class LayerTree implements Tree {
     const directory = resolveComponents(this, parent).node;
     if (directory === undefined) return;
     if (name === OPAQUE) {
-      for (const child of this.#names.childNames(directory)) this.#names.remove(directory, child);
+      this.#names.removeAll(directory);
     } else if (!name.startsWith(AUFS_METADATA)) {
       this.#names.remove(directory, name.slice(WHITEOUT.length) as ByteString);
     }
   }
 
-  #applyEntry(header: TarHeader, offset: number, layer: Layer): void {
+  /** A hardlink without a target is put into `early`, to be tried again without. */
+  #applyEntry(header: TarHeader, offset: number, layer: Layer, early: TarHeader[] | undefined): void {
     if (isWhiteout(header.path)) return;
     const { directory, name } = this.#place(header.path);
     if (name === '') return this.#applyRoot(header, layer);
     if (header.type === 'hardlink') {
-      const target = this.#linkTarget(header, layer);
+      const target = this.#linkTarget(header, layer, early);
+      if (target === undefined) return;
       if (this.#names.find(directory, name) === target) return;
       const inode = this.#names.inode(target);
       this.#remove(directory, name);
@@ -165,10 +169,14 @@ export class LayerTree implements Tree {
     this.#inodes.set(this.#names.inode(this.root), entryOf(header), this.#layers.length - 1, 0);
   }
 
-  #linkTarget(header: TarHeader, layer: Layer): NodeId {
+  #linkTarget(header: TarHeader, layer: Layer, early: TarHeader[] | undefined): NodeId | undefined {
     const { parent, name } = splitPath(header.linkTarget);
     const directory = resolveComponents(this, parent).node;
     const target = directory === undefined ? undefined : this.#names.find(directory, name);
+    if (target === undefined && early !== undefined) {
+      early.push(header);
+      return undefined;
+    }
     if (target === undefined || this.#inodes.isDirectory(this.#names.inode(target))) {
       throw new BuildError(
         'LAYER_INVALID',
@@ -203,18 +211,7 @@ interface Place {
   readonly path: TreePath;
 }
 
-const IMPLIED_DIRECTORY: Entry = {
-  type: 'directory',
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: { seconds: 0, nanoseconds: 0 },
-  linkTarget: '' as ByteString,
-  deviceMajor: 0,
-  deviceMinor: 0,
-  xattrs: new Map(),
-};
+const IMPLIED_DIRECTORY = newEntry('directory', { mode: 0o755 });
 
 function entryOf(header: TarHeader): Entry {
   const { mode, uid, gid, size, mtime, linkTarget, deviceMajor, deviceMinor, xattrs } = header;

@@ -1,70 +1,61 @@
 import { compareBytes, type ByteString } from '../byteString.ts';
+import { Pages, rowInPage } from './pages.ts';
 import type { NodeId } from './tree.ts';
 
 const NONE = -1;
 const REMOVED = -2;
 /** Names are kept in chunks so that growing never copies them. */
 const CHUNK = 1 << 20;
+/** Of the hash table; always a power of two. */
+const FIRST_SLOTS = 64;
+
+type NamePage = ReturnType<typeof makePage>;
+
+function makePage(rows: number) {
+  return {
+    /** `REMOVED` once the name is gone. */
+    parent: new Int32Array(rows),
+    inode: new Int32Array(rows),
+    /** 0, the root, is nobody's child and so stands for none. */
+    firstChild: new Int32Array(rows),
+    nextSibling: new Int32Array(rows),
+    nameStart: new Uint32Array(rows),
+    nameLength: new Uint16Array(rows),
+  };
+}
 
 /** Directory entries in columns: each node has a parent, a name and an inode. Node 0 is the root. Ids are never reused. */
 export class NameTable {
-  #count: number;
-  #parent: Int32Array;
-  #inode: Int32Array;
-  #firstChild: Int32Array;
-  #nextSibling: Int32Array;
-  #previousSibling: Int32Array;
-  #nameStart: Uint32Array;
-  #nameLength: Uint16Array;
+  readonly #pages: Pages<NamePage>;
   readonly #chunks: Buffer[];
-  #chunkUsed: number;
+  #chunkUsed = CHUNK;
   /** Open addressing over (parent, name): a node id, NONE or REMOVED. */
   #slots: Int32Array;
   #slotsUsed: number;
 
-  private constructor(capacity: number) {
-    this.#count = 0;
-    this.#parent = new Int32Array(capacity);
-    this.#inode = new Int32Array(capacity);
-    this.#firstChild = new Int32Array(capacity).fill(NONE);
-    this.#nextSibling = new Int32Array(capacity).fill(NONE);
-    this.#previousSibling = new Int32Array(capacity).fill(NONE);
-    this.#nameStart = new Uint32Array(capacity);
-    this.#nameLength = new Uint16Array(capacity);
-    this.#chunks = [];
-    this.#chunkUsed = CHUNK;
-    this.#slots = new Int32Array(64).fill(NONE);
-    this.#slotsUsed = 0;
+  private constructor(pages: Pages<NamePage>, chunks: Buffer[], slots: Int32Array, slotsUsed: number) {
+    this.#pages = pages;
+    this.#chunks = chunks;
+    this.#slots = slots;
+    this.#slotsUsed = slotsUsed;
   }
 
   static empty(rootInode: number): NameTable {
-    const table = new NameTable(16);
-    table.#count = 1;
-    table.#parent[0] = NONE;
-    table.#inode[0] = rootInode;
-    return table;
+    const pages = new Pages(makePage);
+    const root = pages.addRow();
+    const page = pages.pageOf(root);
+    page.parent[root] = NONE;
+    page.inode[root] = rootInode;
+    return new NameTable(pages, [], new Int32Array(FIRST_SLOTS).fill(NONE), 0);
   }
 
   clone(): NameTable {
-    const copy = new NameTable(0);
-    copy.#count = this.#count;
-    copy.#parent = this.#parent.slice(0, this.#count);
-    copy.#inode = this.#inode.slice(0, this.#count);
-    copy.#firstChild = this.#firstChild.slice(0, this.#count);
-    copy.#nextSibling = this.#nextSibling.slice(0, this.#count);
-    copy.#previousSibling = this.#previousSibling.slice(0, this.#count);
-    copy.#nameStart = this.#nameStart.slice(0, this.#count);
-    copy.#nameLength = this.#nameLength.slice(0, this.#count);
-    // Full chunks never change; the copy starts a chunk of its own.
-    copy.#chunks.push(...this.#chunks);
-    copy.#chunkUsed = CHUNK;
-    copy.#slots = this.#slots.slice();
-    copy.#slotsUsed = this.#slotsUsed;
-    return copy;
+    // Chunks are only ever appended to, and a copy starts one of its own.
+    return new NameTable(this.#pages.clone(), [...this.#chunks], this.#slots.slice(), this.#slotsUsed);
   }
 
   inode(node: NodeId): number {
-    return this.#inode[node] ?? NONE;
+    return this.#pages.pageOf(node).inode[rowInPage(node)] ?? NONE;
   }
 
   find(parent: NodeId, name: ByteString): NodeId | undefined {
@@ -74,16 +65,17 @@ export class NameTable {
 
   /** The caller has made sure that the name is free. */
   add(parent: NodeId, name: ByteString, inode: number): NodeId {
-    const node = this.#count;
-    this.#reserve(node + 1);
-    this.#count++;
-    this.#parent[node] = parent;
-    this.#inode[node] = inode;
-    this.#storeName(node, name);
-    const first = this.#firstChild[parent] ?? NONE;
-    this.#nextSibling[node] = first;
-    if (first !== NONE) this.#previousSibling[first] = node;
-    this.#firstChild[parent] = node;
+    const node = this.#pages.addRow();
+    const page = this.#pages.pageOf(node);
+    const row = rowInPage(node);
+    const parentPage = this.#pages.pageOf(parent);
+    const parentRow = rowInPage(parent);
+    page.parent[row] = parent;
+    page.inode[row] = inode;
+    page.nameStart[row] = this.#storeName(name);
+    page.nameLength[row] = name.length;
+    page.nextSibling[row] = parentPage.firstChild[parentRow] ?? 0;
+    parentPage.firstChild[parentRow] = node;
     this.#occupy(parent, name, node);
     return node;
   }
@@ -94,32 +86,46 @@ export class NameTable {
     const node = this.#slots[slot];
     if (node === undefined || node < 0) return;
     this.#slots[slot] = REMOVED;
-    const previous = this.#previousSibling[node] ?? NONE;
-    const next = this.#nextSibling[node] ?? NONE;
-    if (previous === NONE) this.#firstChild[parent] = next;
-    else this.#nextSibling[previous] = next;
-    if (next !== NONE) this.#previousSibling[next] = previous;
+    // It leaves the list of its siblings when that is read next: nothing points back along it.
+    this.#pages.pageOf(node).parent[rowInPage(node)] = REMOVED;
+  }
+
+  /** Takes all names of a directory out. */
+  removeAll(parent: NodeId): void {
+    for (const name of this.childNames(parent)) this.remove(parent, name);
+    this.#pages.pageOf(parent).firstChild[rowInPage(parent)] = 0;
   }
 
   /** In byte order. */
   childNames(parent: NodeId): ByteString[] {
     const names: ByteString[] = [];
-    for (let node = this.#firstChild[parent] ?? NONE; node !== NONE; node = this.#nextSibling[node] ?? NONE) {
-      names.push(this.#name(node));
+    const parentPage = this.#pages.pageOf(parent);
+    let last = 0;
+    let node = parentPage.firstChild[rowInPage(parent)] ?? 0;
+    while (node !== 0) {
+      const page = this.#pages.pageOf(node);
+      const row = rowInPage(node);
+      const next = page.nextSibling[row] ?? 0;
+      if (page.parent[row] !== REMOVED) {
+        names.push(this.#name(page, row));
+        last = node;
+      } else if (last === 0) parentPage.firstChild[rowInPage(parent)] = next;
+      else this.#pages.pageOf(last).nextSibling[rowInPage(last)] = next;
+      node = next;
     }
     return names.sort(compareBytes);
   }
 
-  #name(node: NodeId): ByteString {
-    const start = this.#nameStart[node] ?? 0;
-    const chunk = this.#chunks[Math.floor(start / CHUNK)];
+  #name(page: NamePage, row: number): ByteString {
+    const start = page.nameStart[row] ?? 0;
     const at = start % CHUNK;
-    return (chunk?.toString('latin1', at, at + (this.#nameLength[node] ?? 0)) ?? '') as ByteString;
+    const end = at + (page.nameLength[row] ?? 0);
+    return (this.#chunks[Math.floor(start / CHUNK)]?.toString('latin1', at, end) ?? '') as ByteString;
   }
 
-  #nameEquals(node: NodeId, name: ByteString): boolean {
-    if (this.#nameLength[node] !== name.length) return false;
-    const start = this.#nameStart[node] ?? 0;
+  #hasName(page: NamePage, row: number, name: ByteString): boolean {
+    if (page.nameLength[row] !== name.length) return false;
+    const start = page.nameStart[row] ?? 0;
     const chunk = this.#chunks[Math.floor(start / CHUNK)];
     const at = start % CHUNK;
     for (let index = 0; index < name.length; index++) {
@@ -128,16 +134,17 @@ export class NameTable {
     return true;
   }
 
-  #storeName(node: NodeId, name: ByteString): void {
+  /** Where it starts, counted over all chunks. */
+  #storeName(name: ByteString): number {
     if (this.#chunkUsed + name.length > CHUNK) {
       this.#chunks.push(Buffer.allocUnsafeSlow(CHUNK));
       this.#chunkUsed = 0;
     }
     const chunk = this.#chunks.length - 1;
+    const start = chunk * CHUNK + this.#chunkUsed;
     this.#chunks[chunk]?.write(name, this.#chunkUsed, 'latin1');
-    this.#nameStart[node] = chunk * CHUNK + this.#chunkUsed;
-    this.#nameLength[node] = name.length;
     this.#chunkUsed += name.length;
+    return start;
   }
 
   /** The slot that holds (parent, name), or the one that ends the search. */
@@ -146,7 +153,10 @@ export class NameTable {
     for (let slot = hash(parent, name) & mask; ; slot = (slot + 1) & mask) {
       const node = this.#slots[slot] ?? NONE;
       if (node === NONE) return slot;
-      if (node !== REMOVED && this.#parent[node] === parent && this.#nameEquals(node, name)) return slot;
+      if (node === REMOVED) continue;
+      const page = this.#pages.pageOf(node);
+      const row = rowInPage(node);
+      if (page.parent[row] === parent && this.#hasName(page, row, name)) return slot;
     }
   }
 
@@ -161,40 +171,20 @@ export class NameTable {
     const old = this.#slots;
     let live = 0;
     for (const node of old) if (node >= 0) live++;
-    let size = 64;
+    let size = FIRST_SLOTS;
     while (size < live * 2 + 2) size *= 2;
     this.#slots = new Int32Array(size).fill(NONE);
     this.#slotsUsed = live;
     const mask = size - 1;
     for (const node of old) {
       if (node < 0) continue;
-      let slot = hash(this.#parent[node] ?? NONE, this.#name(node)) & mask;
+      const page = this.#pages.pageOf(node);
+      const row = rowInPage(node);
+      let slot = hash(page.parent[row] ?? NONE, this.#name(page, row)) & mask;
       while (this.#slots[slot] !== NONE) slot = (slot + 1) & mask;
       this.#slots[slot] = node;
     }
   }
-
-  #reserve(count: number): void {
-    if (count <= this.#parent.length) return;
-    const capacity = Math.max(count, 16, Math.floor(this.#parent.length * 1.5));
-    this.#parent = grow(this.#parent, capacity);
-    this.#inode = grow(this.#inode, capacity);
-    this.#firstChild = grow(this.#firstChild, capacity);
-    this.#nextSibling = grow(this.#nextSibling, capacity);
-    this.#previousSibling = grow(this.#previousSibling, capacity);
-    const starts = new Uint32Array(capacity);
-    starts.set(this.#nameStart);
-    this.#nameStart = starts;
-    const lengths = new Uint16Array(capacity);
-    lengths.set(this.#nameLength);
-    this.#nameLength = lengths;
-  }
-}
-
-function grow(column: Int32Array, capacity: number): Int32Array {
-  const grown = new Int32Array(capacity).fill(NONE, column.length);
-  grown.set(column);
-  return grown;
 }
 
 /** FNV-1a with a final mix, since names that differ only at their end are the rule. */

@@ -1,5 +1,4 @@
 import { compareBytes, type ByteString } from '../byteString.ts';
-import { NO_XATTRS, type Timestamp } from '../tar/header.ts';
 import type { Change, Changes } from './change.ts';
 import type { Content, Entry } from './entry.ts';
 import { joinTreePath } from './path.ts';
@@ -135,26 +134,6 @@ export class WorkingTree implements Tree {
     if (found === undefined) throw new Error(`no node ${id}`);
     return found;
   }
-}
-
-/** A directory's entry. */
-export function directoryEntry(
-  attributes: { readonly mode: number; readonly uid: number; readonly gid: number },
-  mtime: Timestamp,
-): Entry {
-  const { mode, uid, gid } = attributes;
-  return {
-    type: 'directory',
-    mode,
-    uid,
-    gid,
-    size: 0,
-    mtime,
-    linkTarget: '' as ByteString,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    xattrs: NO_XATTRS,
-  };
 }
 
 function node(parent: NodeId, base: NodeId | undefined): WorkingNode {

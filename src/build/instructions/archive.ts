@@ -1,6 +1,6 @@
 import { closeSync, createReadStream, constants, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ByteString } from '../../byteString.ts';
+import { toText, type ByteString } from '../../byteString.ts';
 import { BuildError } from '../../errors.ts';
 import { decompress } from '../../layer/decompress.ts';
 import { TarReader } from '../../tar/reader.ts';
@@ -108,13 +108,13 @@ function linkTo(
   header: TarHeader,
 ): void {
   const { node } = resolvePath(destination, target, { followLast: false });
-  if (node === undefined) {
+  const entry = node === undefined ? undefined : destination.entry(node);
+  if (node === undefined || entry === undefined || entry.type === 'directory') {
     throw new BuildError(
       'ARCHIVE_INVALID',
-      `the archive's hard link ${header.path} leads to nothing: ${header.linkTarget}`,
+      `the archive's hard link ${toText(header.path)} leads to ${entry === undefined ? 'nothing' : 'a directory'}: ${toText(header.linkTarget)}`,
     );
   }
-  const entry = destination.entry(node);
   destination.put(parent, name, entry, entry.type === 'file' ? destination.content(node) : undefined, links.get(node));
 }
 
@@ -122,7 +122,12 @@ function entryOf(header: TarHeader, rules: CopyRules): Entry {
   const { type, mode, uid, gid, size, mtime, linkTarget, deviceMajor, deviceMinor, xattrs } = header;
   if (type === 'hardlink') throw new Error('a hard link has no entry of its own');
   return {
-    ...{ type, size, mtime, linkTarget, deviceMajor, deviceMinor },
+    type,
+    size,
+    mtime,
+    linkTarget,
+    deviceMajor,
+    deviceMinor,
     ...(rules.owner ?? { uid, gid }),
     mode: rules.chmod === undefined || type === 'symlink' ? mode : rules.chmod(mode, type === 'directory'),
     xattrs: keptXattrs(xattrs),

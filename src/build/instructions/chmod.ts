@@ -68,14 +68,14 @@ function bitsFor(who: string, permissions: string, mode: number, isDirectory: bo
     else triple |= (mode >> (SHIFT[permission] ?? 0)) & 7;
   }
   let bits = special;
-  for (const class_ of who) bits |= triple << (SHIFT[class_] ?? 0);
+  for (const whom of who) bits |= triple << (SHIFT[whom] ?? 0);
   return bits;
 }
 
 /** What `=` clears; a directory keeps its setuid and setgid bits, as GNU chmod leaves them. */
 function assignable(who: string, isDirectory: boolean): number {
   let bits = who === 'ugo' && !isDirectory ? 0o1000 : 0;
-  for (const class_ of who) bits |= 7 << (SHIFT[class_] ?? 0);
+  for (const whom of who) bits |= 7 << (SHIFT[whom] ?? 0);
   if (!isDirectory) bits |= (who.includes('u') ? 0o4000 : 0) | (who.includes('g') ? 0o2000 : 0);
   return bits;
 }

@@ -1,11 +1,11 @@
 import { fromText, toText, type ByteString } from '../../byteString.ts';
 import { BuildError } from '../../errors.ts';
 import type { Timestamp, Xattrs } from '../../tar/header.ts';
-import type { Content, Entry } from '../../tree/entry.ts';
+import { newEntry, type Content, type Entry } from '../../tree/entry.ts';
 import { cleanTreePath, componentsOf, joinTreePath, ROOT_PATH } from '../../tree/path.ts';
 import { resolvePath } from '../../tree/resolve.ts';
 import type { NodeId, Tree, TreePath } from '../../tree/tree.ts';
-import { directoryEntry, type WorkingTree } from '../../tree/workingTree.ts';
+import type { WorkingTree } from '../../tree/workingTree.ts';
 import type { CopyItem } from './copySources.ts';
 
 const KEPT_XATTR = 'security.capability' as ByteString;
@@ -101,7 +101,7 @@ export function makeDirectories(
   for (const name of components) {
     const child = tree.child(at, name);
     if (child !== undefined) requireDirectory(tree, child, path);
-    at = child ?? tree.put(at, name, directoryEntry({ mode, ...owner }, rules.now));
+    at = child ?? tree.put(at, name, newEntry('directory', { mode, ...owner, mtime: rules.now }));
   }
   return at;
 }

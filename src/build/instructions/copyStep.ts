@@ -4,9 +4,8 @@ import { fromText, toText } from '../../byteString.ts';
 import { compilePatterns } from '../../context/patternMatcher.ts';
 import { BuildError } from '../../errors.ts';
 import type { Step } from '../../plan/step.ts';
-import { NO_XATTRS } from '../../tar/header.ts';
 import type { Change, Changes } from '../../tree/change.ts';
-import type { Content, Entry } from '../../tree/entry.ts';
+import { newEntry, type Content, type Entry } from '../../tree/entry.ts';
 import { LayerTree } from '../../tree/layerTree.ts';
 import { componentsOf } from '../../tree/path.ts';
 import { resolvePath } from '../../tree/resolve.ts';
@@ -51,7 +50,7 @@ export async function copyStep(step: CopyStep, inputs: CopyInputs): Promise<Chan
       copyOne(
         source.name,
         { kind: 'bytes', bytes },
-        fileEntry(0o644, bytes.length, rules.now),
+        newEntry('file', { mode: 0o644, size: bytes.length, mtime: rules.now }),
         destination,
         step,
         rules,
@@ -60,7 +59,8 @@ export async function copyStep(step: CopyStep, inputs: CopyInputs): Promise<Chan
       const path = join(inputs.scratch, `download-${index}`);
       const { name, size, mtime } = await inputs.download(source.url, path, step.checksum);
       if (step.unpack === true && (await isArchive(path))) await unpack(path, destination, step, rules, inputs);
-      else copyOne(name, { kind: 'disk', path }, fileEntry(0o600, size, mtime), destination, step, rules);
+      else
+        copyOne(name, { kind: 'disk', path }, newEntry('file', { mode: 0o600, size, mtime }), destination, step, rules);
     } else await copyPath(source.path, destination, step, rules, inputs);
   }
   return destination.changes();
@@ -137,21 +137,6 @@ async function rulesOf(step: CopyStep, { accounts, clock }: CopyInputs): Promise
           excludes: (path: TreePath, isDirectory: boolean) =>
             excludes.excludes(path) && !(isDirectory && excludes.mayContainException(path)),
         }),
-  };
-}
-
-function fileEntry(mode: number, size: number, mtime: Entry['mtime']): Entry {
-  return {
-    type: 'file',
-    mode,
-    uid: 0,
-    gid: 0,
-    size,
-    mtime,
-    linkTarget: fromText(''),
-    deviceMajor: 0,
-    deviceMinor: 0,
-    xattrs: NO_XATTRS,
   };
 }
 
