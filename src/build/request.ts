@@ -33,7 +33,16 @@ export interface BuildRequest {
   /** Stages side by side. */
   readonly jobs: number;
   readonly registry: RegistryOptions;
+  /** For RUN --mount=type=secret. Default: none. */
+  readonly secrets?: readonly SecretSource[];
+  /** For RUN --mount=type=ssh. Default: none. */
+  readonly sshAgents?: readonly { readonly id: string; readonly socket: string }[];
 }
+
+/** Where a secret comes from; read when a step needs it. */
+export type SecretSource =
+  | { readonly id: string; readonly kind: 'file'; readonly path: string }
+  | { readonly id: string; readonly kind: 'env'; readonly variable: string };
 
 export interface BuildOptions {
   readonly listener?: EventListener;

@@ -24,6 +24,8 @@ const STALE_MILLISECONDS = 24 * 60 * 60 * 1000;
 export interface BuildSession extends AsyncDisposable {
   readonly request: BuildRequest;
   readonly signal: AbortSignal | undefined;
+  /** Of the caller; never a RUN's. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: BuildClock;
   readonly store: BlobStore;
   readonly listings: ListingStore;
@@ -82,6 +84,7 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
   return {
     request,
     signal,
+    environment,
     clock: createClock(environment['SOURCE_DATE_EPOCH'], request.reproducible),
     store,
     listings,

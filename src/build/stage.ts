@@ -11,14 +11,16 @@ import type { Changes } from '../tree/change.ts';
 import { diffTrees } from '../tree/diffTrees.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import type { Tree } from '../tree/tree.ts';
+import type { AccountFiles } from '../tree/users.ts';
 import { historyEntry, imageConfig } from './imageConfig.ts';
 import { copyStep } from './instructions/copyStep.ts';
 import { createDownloader } from './instructions/download.ts';
 import { makeWorkdir } from './instructions/makeWorkdir.ts';
 import { readAccounts } from './instructions/readAccounts.ts';
-import { RunSteps } from './instructions/runSteps.ts';
+import { RunSteps, type RunStep } from './instructions/runSteps.ts';
 import { workdirOwner } from './instructions/workdirOwner.ts';
 import { localContents } from './localContents.ts';
+import { resolveMounts } from './mounts/resolveMounts.ts';
 import type { BuildSession } from './session.ts';
 
 /** A stage's starting point: a base image, another stage, or nothing. */
@@ -162,9 +164,12 @@ class StageRun implements AsyncDisposable {
     });
   }
 
-  /** Waits for the stage or image that a step reads. */
+  /** Waits for the stages and images that a step reads. */
   async #source(step: Step): Promise<Tree | undefined> {
-    return step.kind === 'copy' || step.kind === 'add' ? this.#inputs.source(step.from) : undefined;
+    const { source } = this.#inputs;
+    const mounts = step.kind === 'run' ? step.mounts : [];
+    for (const mount of mounts) if ('from' in mount && mount.from !== undefined) await source(mount.from);
+    return step.kind === 'copy' || step.kind === 'add' ? source(step.from) : undefined;
   }
 
   /** The layer that the step adds to the image, if it does. */
@@ -202,8 +207,14 @@ class StageRun implements AsyncDisposable {
           download: createDownloader(() => session.http(), signal),
         });
       case 'run':
-        return this.#runs.run(step, tree, await accounts());
+        return this.#run(step, tree, await accounts(), scratch);
     }
+  }
+
+  async #run(step: RunStep, tree: LayerTree, accounts: AccountFiles, scratch: string): Promise<Changes> {
+    const { session, source } = this.#inputs;
+    await using mounts = await resolveMounts(step.mounts, { session, source, scratch });
+    return await this.#runs.run(step, tree, accounts, mounts);
   }
 
   async #write(changes: Changes, scratch: string, hidden: boolean): Promise<Layer> {

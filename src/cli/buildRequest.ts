@@ -5,6 +5,8 @@ import { hostPlatform, parsePlatform } from '../image/platform.ts';
 import { dataDirectory } from './dataDirectory.ts';
 import type { BuildFlags } from './flags/executorFlags.ts';
 import type { ParsedFlags } from './pflag.ts';
+import { parseSecrets } from './secretFlag.ts';
+import { parseSshAgents } from './sshFlag.ts';
 import type { Face, Surroundings } from './surroundings.ts';
 
 /**
@@ -54,7 +56,12 @@ export function buildRequest(flags: ParsedFlags<BuildFlags>, face: Face, around:
       skipTlsVerifyPull: values['skip-tls-verify-pull'],
       skipTlsVerifyRegistries: values['skip-tls-verify-registry'],
       certificates: new Map([...values['registry-certificate']].map(([name, path]) => [name, absolute(path)])),
+      clientCertificates: new Map(
+        [...values['registry-client-cert']].map(([name, paths]) => [name, clientCertificate(name, paths, absolute)]),
+      ),
     },
+    secrets: parseSecrets(values.secret, around.environment, absolute),
+    sshAgents: parseSshAgents(values.ssh, around.environment, absolute),
   };
 }
 
@@ -65,6 +72,22 @@ function given<N extends string>(
   change: (text: string) => string = (same) => same,
 ): { readonly [K in N]?: string } {
   return text === '' ? {} : ({ [name]: change(text) } as { [K in N]: string });
+}
+
+/** In kaniko's words. */
+function clientCertificate(
+  registry: string,
+  paths: string,
+  absolute: (path: string) => string,
+): { readonly certificate: string; readonly key: string } {
+  const [certificate, key, ...more] = paths.split(',');
+  if (certificate === undefined || key === undefined || more.length > 0) {
+    throw new BuildError(
+      'FLAG_INVALID',
+      `failed to load client certificate/key '${registry}=${paths}', expected format: ${registry}=/path/to/cert,/path/to/key.`,
+    );
+  }
+  return { certificate: absolute(certificate), key: absolute(key) };
 }
 
 function contextOf(flags: ParsedFlags<BuildFlags>, face: Face, absolute: (path: string) => string): string {

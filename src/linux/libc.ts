@@ -31,6 +31,8 @@ const SIGNATURES = {
   unshare: { arguments: ['int32'], return: 'int32' },
   sethostname: { arguments: ['buffer', 'uint64'], return: 'int32' },
   setdomainname: { arguments: ['buffer', 'uint64'], return: 'int32' },
+  // int flock(int fd, int operation)
+  flock: { arguments: ['int32', 'int32'], return: 'int32' },
   waitpid: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' },
 } as const;
 

@@ -15,6 +15,7 @@ import type { Changes } from '../../tree/change.ts';
 import { diffTrees } from '../../tree/diffTrees.ts';
 import { LayerTree } from '../../tree/layerTree.ts';
 import { resolveUser, type AccountFiles } from '../../tree/users.ts';
+import type { ResolvedMounts } from '../mounts/resolveMounts.ts';
 import type { BuildSession } from '../session.ts';
 
 export type RunStep = Extract<Step, { kind: 'run' }>;
@@ -55,8 +56,8 @@ export class RunSteps implements AsyncDisposable {
    * Runs a command and says what it changed.
    * @throws BuildError `RUN_FAILED` with the command's exit code, `ISOLATION_UNAVAILABLE`
    */
-  async run(step: RunStep, tree: LayerTree, accounts: AccountFiles): Promise<Changes> {
-    const command = this.#command(step, accounts);
+  async run(step: RunStep, tree: LayerTree, accounts: AccountFiles, resolved: ResolvedMounts): Promise<Changes> {
+    const command = this.#command(step, accounts, resolved);
     const result = await this.#execute(command, tree);
     if (result.exitCode !== 0) throw runFailed(step, result);
     const rootfs = this.#rootfs;
@@ -101,20 +102,19 @@ export class RunSteps implements AsyncDisposable {
     return mkdtempSync(join(this.#session.scratch, 'rootfs-'));
   }
 
-  #command(step: RunStep, accounts: AccountFiles): RunCommand {
-    if (step.mounts.length > 0) throw unsupportedMounts(step);
+  #command(step: RunStep, accounts: AccountFiles, resolved: ResolvedMounts): RunCommand {
     const { uid, gid, groups, home } = resolveUser(step.user, accounts);
     const { signal, emit } = this.#session;
     const hasHome = step.env.some((entry) => entry.startsWith('HOME='));
     return {
       argv: step.argv,
-      env: hasHome ? step.env : [...step.env, `HOME=${home}`],
+      env: [...step.env, ...(hasHome ? [] : [`HOME=${home}`]), ...resolved.env],
       user: { uid, gid, groups },
       workingDirectory: step.workingDirectory,
       hostname: HOSTNAME,
       network: step.network === 'none' ? 'none' : 'host',
       files: [...machineFiles(), ...scriptOf(step)],
-      mounts: [],
+      mounts: resolved.mounts,
       onOutput: (stream, chunk) => emit({ kind: 'output', stage: this.#stage, stream, chunk }),
       ...(signal === undefined ? {} : { signal }),
     };
@@ -184,11 +184,4 @@ function runFailed(step: RunStep, { exitCode, signal }: RunResult): BuildError {
     `process ${JSON.stringify(step.argv.join(' '))} did not complete successfully: exit code: ${exitCode}${killed}`,
     { exitCode, facts: { exitCode } },
   );
-}
-
-function unsupportedMounts(step: RunStep): BuildError {
-  const types = [...new Set(step.mounts.map((mount) => mount.type))].join(', ');
-  return new BuildError('RUN_MOUNT_UNSUPPORTED', `RUN --mount=type=${types} is not supported yet`, {
-    hint: 'kasane never ignores a mount silently. Copy what the command needs, or pass it as a build argument, until then.',
-  });
 }

@@ -25,7 +25,6 @@ export const registryFlags = {
     type: 'pairs',
     default: new Map(),
     help: 'Client certificate for a registry, as registry=/path/to/cert,/path/to/key. Repeatable.',
-    support: { level: 'unsupported', because: 'client certificates come with a later release' },
   },
   'registry-map': {
     type: 'map',

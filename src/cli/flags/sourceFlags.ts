@@ -56,7 +56,11 @@ export const sourceFlags = {
     type: 'list',
     default: [],
     help: 'Secret for RUN --mount=type=secret, as id=ID[,src=PATH][,env=VAR][,type=file|env]. Repeatable.',
-    support: { level: 'unsupported', because: 'build secrets come with a later release' },
+  },
+  ssh: {
+    type: 'list',
+    default: [],
+    help: 'Agent for RUN --mount=type=ssh, as default (the one of $SSH_AUTH_SOCK) or id=SOCKET. Repeatable.',
   },
   reproducible: {
     type: 'bool',
