@@ -25,6 +25,7 @@ const HOUSE = [
   'image',
   'tar',
   'linux',
+  'version.ts',
   'byteString.ts',
   'errors.ts',
 ];
