@@ -9,6 +9,7 @@ import { exchange } from './exchange.ts';
 import type { ExchangeResponse, Timeouts } from './exchange.ts';
 import type { Environment } from './proxy.ts';
 import { followRedirect, MAX_REDIRECTS } from './redirect.ts';
+import type { Redirectable } from './redirect.ts';
 import { DEFAULT_RETRY, isTemporaryError, isTemporaryStatus, retryDelay } from './retry.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { TlsPolicy } from './trust.ts';
@@ -34,12 +35,14 @@ export interface HttpResponse {
   readonly headers: IncomingHttpHeaders;
   /** Where the response came from, after redirects. */
   readonly url: URL;
-  /** Throws if the body was cut. It has to be read, or `discard` called. */
+  /** Throws if the body was cut. It has to be read, or `discard` or `close` called. */
   readonly body: AsyncIterable<Uint8Array>;
   /** The whole body. @throws BuildError `RESPONSE_TOO_LARGE` beyond `limit` bytes */
   bytes(limit: number): Promise<Buffer>;
-  /** Gives the connection back; never throws. */
+  /** Reads what is left, if it is short, to use the connection again; never throws. */
   discard(): Promise<void>;
+  /** Gives up a body that nobody has begun to read, and its connection. */
+  close(): void;
 }
 
 export interface HttpClient {
@@ -51,6 +54,7 @@ export interface HttpClient {
   request(request: HttpRequest): Promise<HttpResponse>;
   /** The policy of this client, for callers that retry more than a request. */
   readonly retry: RetryPolicy;
+  readonly timeouts: Timeouts;
   /** Closes idle connections. */
   close(): void;
 }
@@ -92,12 +96,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         ...(next.body === undefined ? {} : { body: next.body() }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
-      const redirected = followRedirect(
-        next,
-        response.status,
-        response.headers.location,
-        request.allowInsecureRedirect ?? false,
-      );
+      const redirected = redirectOf(next, response, request.allowInsecureRedirect ?? false);
       if (redirected === undefined) return toResponse(response, next.url);
       await discard(response);
       if (redirects === MAX_REDIRECTS) {
@@ -114,6 +113,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   return {
     retry,
+    timeouts,
     async request(request) {
       const policy = request.retry === false ? { ...retry, attempts: 1 } : retry;
       for (let attempt = 1; ; attempt++) {
@@ -136,6 +136,19 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   };
 }
 
+function redirectOf<T extends Redirectable>(
+  request: T,
+  response: ExchangeResponse,
+  allowInsecure: boolean,
+): ReturnType<typeof followRedirect<T>> {
+  try {
+    return followRedirect(request, response.status, response.headers.location, allowInsecure);
+  } catch (error) {
+    response.close();
+    throw error;
+  }
+}
+
 function toResponse(response: ExchangeResponse, url: URL): HttpResponse {
   return {
     status: response.status,
@@ -155,6 +168,7 @@ function toResponse(response: ExchangeResponse, url: URL): HttpResponse {
       return Buffer.concat(chunks);
     },
     discard: () => discard(response),
+    close: () => response.close(),
   };
 }
 

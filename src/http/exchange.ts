@@ -23,8 +23,10 @@ export interface Exchange {
 export interface ExchangeResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Must be read to its end or closed, or the connection stays open. Throws if the body was cut. */
+  /** Has to be read, or `close` called. Throws if the body was cut. */
   readonly body: AsyncGenerator<Uint8Array, void, undefined>;
+  /** Gives up a body that nobody has begun to read, and its connection. */
+  close(): void;
 }
 
 /** A failure to read the request's body, which no second try mends. */
@@ -74,6 +76,10 @@ export async function exchange(options: Exchange): Promise<ExchangeResponse> {
       status: message.statusCode ?? 0,
       headers: message.headers,
       body: readBody(message, request, watchdog, options),
+      close() {
+        watchdog.close();
+        request.destroy();
+      },
     };
   } catch (error) {
     watchdog.close();

@@ -2,7 +2,7 @@
 export interface Watchdog {
   arm(milliseconds: number): void;
   disarm(): void;
-  /** Releases the timer; disarms. */
+  /** For good: arming has no effect afterwards. */
   close(): void;
 }
 
@@ -11,8 +11,10 @@ export function createWatchdog(onExpire: () => void): Watchdog {
   let timer: NodeJS.Timeout | undefined;
   let period = 0;
   let armed = false;
+  let closed = false;
   return {
     arm(milliseconds) {
+      if (closed) return;
       armed = true;
       if (timer !== undefined && period === milliseconds) {
         timer.refresh();
@@ -28,9 +30,9 @@ export function createWatchdog(onExpire: () => void): Watchdog {
       armed = false;
     },
     close() {
+      closed = true;
       armed = false;
       clearTimeout(timer);
-      timer = undefined;
     },
   };
 }

@@ -4,6 +4,7 @@ import type { HttpClient } from '../http/client.ts';
 import type { Challenge } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
 import { requestToken } from './token.ts';
+import type { BearerToken } from './token.ts';
 
 export interface Scope {
   readonly repository: string;
@@ -35,7 +36,7 @@ export interface Authorizer {
 }
 
 interface CachedToken {
-  readonly header: Promise<string | undefined>;
+  readonly token: Promise<BearerToken>;
   /** Milliseconds since 1970. */
   expires: number;
 }
@@ -80,25 +81,24 @@ export function createAuthorizer(endpoint: Endpoint, http: HttpClient, keychain:
     scopes: readonly string[],
     found: FoundCredential,
     signal: AbortSignal | undefined,
-  ): Promise<string | undefined> => {
+  ): Promise<string> => {
     const key = tokenKey(scopes, found.source);
     const known = tokens.get(key);
-    if (known !== undefined && known.expires > http.retry.now()) return known.header;
-    const fetched = requestToken(http, endpoint, challenge, scopes, found, signal);
+    if (known !== undefined && known.expires > http.retry.now()) return `Bearer ${(await known.token).token}`;
     const entry: CachedToken = {
-      header: fetched.then(({ token }) => `Bearer ${token}`),
+      token: requestToken(http, endpoint, challenge, scopes, found, signal),
       expires: Number.POSITIVE_INFINITY,
     };
     tokens.set(key, entry);
     try {
-      const { lifetime } = await fetched;
+      const { token, lifetime } = await entry.token;
       // A tenth early: clocks differ and requests take time.
       entry.expires = http.retry.now() + lifetime * 900;
+      return `Bearer ${token}`;
     } catch (error) {
       if (tokens.get(key) === entry) tokens.delete(key);
       throw error;
     }
-    return entry.header;
   };
 
   return {

@@ -49,9 +49,9 @@ async function* download(
   while (offset < descriptor.size) {
     const begin = offset;
     const response = await openAt(context, location, descriptor, offset, signal);
+    let skip = checkedSkip(response, descriptor, offset, what);
     let cut: unknown;
     try {
-      let skip = checkedSkip(response, descriptor, offset, what);
       for await (const chunk of response.body) {
         const rest = chunk.subarray(Math.min(skip, chunk.length));
         skip -= chunk.length - rest.length;
@@ -122,17 +122,20 @@ async function openAt(
   throw failure;
 }
 
-/** How many bytes to pass over, for a server that ignores Range. @throws BuildError `BLOB_SIZE_MISMATCH` */
+/**
+ * How many bytes to pass over, for a server that ignores Range. Gives the response up if it can't be the blob's.
+ * @throws BuildError `BLOB_SIZE_MISMATCH`, `REGISTRY_FAILED`
+ */
 function checkedSkip(response: HttpResponse, descriptor: Descriptor, offset: number, what: string): number {
+  const { 'content-length': length, 'content-range': header = '' } = response.headers;
   if (response.status === 200) {
-    const length = response.headers['content-length'];
-    if (length !== undefined && Number(length) !== descriptor.size) throw sizeMismatch(descriptor, what, length);
-    return offset;
+    if (length === undefined || Number(length) === descriptor.size) return offset;
+    response.close();
+    throw sizeMismatch(descriptor, what, length);
   }
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers['content-range'] ?? '');
-  if (range === null || Number(range[1]) !== offset) {
-    throw new BuildError('REGISTRY_FAILED', `${what}: the server sent another range than was asked for`);
-  }
-  if (range[2] !== '*' && Number(range[2]) !== descriptor.size) throw sizeMismatch(descriptor, what, range[2] ?? '');
-  return 0;
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header) ?? [];
+  if (Number(start) === offset && (total === '*' || Number(total) === descriptor.size)) return 0;
+  response.close();
+  if (Number(start) === offset && total !== undefined) throw sizeMismatch(descriptor, what, total);
+  throw new BuildError('REGISTRY_FAILED', `${what}: the server sent another range than was asked for`);
 }

@@ -10,8 +10,8 @@ import { reportTransfer } from './transfer.ts';
 import { verifySize } from './verify.ts';
 import type { Expected } from './verify.ts';
 
-/** Some registries copy or hash the whole blob before they answer the last request. */
-const COMMIT_TIMEOUT = 10 * 60_000;
+/** Some registries copy or hash the whole blob before they answer the last request: so many times the usual patience. */
+const COMMIT_PATIENCE = 10;
 
 /** See `RegistryClient.hasBlob`. */
 export async function hasBlob(
@@ -118,7 +118,7 @@ async function uploadOnce(
     scopes,
     headers: { 'content-length': '0' },
     retry: false,
-    idleTimeout: COMMIT_TIMEOUT,
+    idleTimeout: COMMIT_PATIENCE * context.http.timeouts.idle,
     ...abortable,
   });
   if (![200, 201, 204].includes(put.response.status)) {
