@@ -1,5 +1,6 @@
 import type { Platform } from '../image/platform.ts';
 import type { EventListener } from '../events.ts';
+import type { Mirrors } from '../registry/mirrors.ts';
 import type { RegistryOptions } from '../registry/options.ts';
 
 export type IsolationMode = 'auto' | 'namespace' | 'in-place' | 'none';
@@ -33,6 +34,8 @@ export interface BuildRequest {
   /** Stages side by side. */
   readonly jobs: number;
   readonly registry: RegistryOptions;
+  /** Where base images are looked for first. Default: nowhere. */
+  readonly mirrors?: Mirrors;
   /** For RUN --mount=type=secret. Default: none. */
   readonly secrets?: readonly SecretSource[];
   /** For RUN --mount=type=ssh. Default: none. */

@@ -14,6 +14,7 @@ import { parseReference, formatReference } from '../registry/reference.ts';
 import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
 import { createClock, type BuildClock } from './clock.ts';
 import type { ReadBlob } from './localContents.ts';
+import { findImage } from './findImage.ts';
 import { openRegistry } from './openRegistry.ts';
 import type { BuildOptions, BuildRequest } from './request.ts';
 
@@ -54,6 +55,9 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
   const fetching = new Map<string, Promise<string>>();
   const download = limitConcurrency(PARALLEL_DOWNLOADS);
   const pool = new UnpackPool(availableParallelism());
+
+  const mirrors = request.mirrors ?? { map: new Map(), fallBack: true };
+  const log = (level: LogLevel, message: string): void => listener({ kind: 'log', level, message });
 
   const fetchBlob = async (layer: Layer): Promise<string> => {
     const path = store.path(layer.descriptor.digest);
@@ -99,24 +103,20 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
       const key = JSON.stringify([formatReference(reference), platform]);
       let image = images.get(key);
       if (image === undefined) {
-        listener({ kind: 'log', level: 'info', message: `Retrieving image manifest ${name}` });
-        image = registry.client().then((client) => client.resolveImage(reference, platform, callOptions(signal)));
+        log('info', `Retrieving image manifest ${name}`);
+        image = registry.client().then((client) => findImage(reference, { client, mirrors, platform, signal, log }));
         images.set(key, image);
       }
       return image;
     },
     emit: listener,
-    log: (level, message) => listener({ kind: 'log', level, message }),
+    log,
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       await registry.close();
       rmSync(scratch, { recursive: true, force: true });
     },
   };
-}
-
-export function callOptions(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
 }
 
 /** Also removes what builds left behind that were killed a day ago. */

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import type { BuildRequest, IsolationMode } from '../build/request.ts';
 import { BuildError } from '../errors.ts';
 import { hostPlatform, parsePlatform } from '../image/platform.ts';
+import { mirrorMap } from '../registry/mirrors.ts';
 import { dataDirectory } from './dataDirectory.ts';
 import type { BuildFlags } from './flags/executorFlags.ts';
 import type { ParsedFlags } from './pflag.ts';
@@ -59,6 +60,10 @@ export function buildRequest(flags: ParsedFlags<BuildFlags>, face: Face, around:
       clientCertificates: new Map(
         [...values['registry-client-cert']].map(([name, paths]) => [name, clientCertificate(name, paths, absolute)]),
       ),
+    },
+    mirrors: {
+      map: mirrorMap(values['registry-map'], values['registry-mirror']),
+      fallBack: !values['skip-default-registry-fallback'],
     },
     secrets: parseSecrets(values.secret, around.environment, absolute),
     sshAgents: parseSshAgents(values.ssh, around.environment, absolute),

@@ -31,20 +31,17 @@ export const registryFlags = {
     default: new Map(),
     environment: { name: 'KANIKO_REGISTRY_MAP', order: 'adds' },
     help: 'Registry to ask instead of another, as original=replacement[;…]. Repeatable.',
-    support: { level: 'unsupported', because: 'mirrors come with a later release' },
   },
   'registry-mirror': {
     type: 'list',
     default: [],
     environment: { name: 'KANIKO_REGISTRY_MIRROR', order: 'adds' },
     help: 'Mirror to ask instead of docker.io. Repeatable.',
-    support: { level: 'unsupported', because: 'mirrors come with a later release' },
   },
   'skip-default-registry-fallback': {
     type: 'bool',
     default: false,
     help: 'Fail if no mirror has an image, instead of asking the original registry.',
-    support: { level: 'no-effect', because: 'it matters only with mirrors, which come with a later release' },
   },
   'credential-helpers': {
     type: 'list',
