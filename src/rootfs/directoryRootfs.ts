@@ -57,8 +57,7 @@ class DirectoryRootfs implements Rootfs {
 
   changes(below: Tree): Promise<Changes> {
     this.#touched ??= this.#record?.update(this.#clockFile) ?? [];
-    const nothingIsSame: CompareContents = (pairs) => Promise.resolve(pairs.map(() => false));
-    return changesFrom(this.#touched, below, this.#options.compareContents ?? nothingIsSame);
+    return changesFrom(this.#touched, below, this.#options.compareContents ?? nothingIsTheSame);
   }
 
   async add(layer: AddedLayer): Promise<void> {
@@ -72,3 +71,5 @@ class DirectoryRootfs implements Rootfs {
     return Promise.resolve();
   }
 }
+
+const nothingIsTheSame: CompareContents = (pairs) => Promise.resolve(pairs.map(() => false));

@@ -101,7 +101,7 @@ function launcherEnvironment(directory: string): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'],
     OPENSSL_CONF: '/dev/null',
-    // Sources have their types stripped at start, which takes twice as long as all the rest.
+    // Sources have their types stripped at start, which takes longer than all the rest; this is read instead.
     NODE_COMPILE_CACHE: getCompileCacheDir() ?? join(directory, '..', 'compile-cache'),
   };
 }

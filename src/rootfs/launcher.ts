@@ -84,8 +84,10 @@ function mountRootOf(spec: LaunchSpec): MountedRoot {
   try {
     return mountRoot(spec.root);
   } catch (error) {
-    const code = spec.root.kind === 'overlay' ? 'OVERLAY_UNAVAILABLE' : 'ISOLATION_UNAVAILABLE';
-    throw new SetupError(code, messageOf(error));
+    const { kind, directory } = spec.root;
+    if (kind === 'directory') throw error;
+    // Most often because the directory lies on an overlay itself.
+    throw new SetupError('OVERLAY_UNAVAILABLE', `no overlay can be mounted in ${directory}: ${messageOf(error)}`);
   }
 }
 

@@ -34,7 +34,8 @@ export function mountRoot(root: RootMount): MountedRoot {
       mount({ source: 'overlay', target: root.mountPoint, type: 'overlay', data: `${layers},${options}` });
       return { path: `${root.directory}/${root.mountPoint}`, overlayOptions: options };
     } catch (error) {
-      if (!hasErrno(error, 'EINVAL') || index === OPTION_SETS.length - 1) throw error;
+      // With an index EBUSY too: something of an earlier command's mount is not quite gone yet.
+      if (!hasErrno(error, 'EINVAL', 'EBUSY') || index === OPTION_SETS.length - 1) throw error;
     }
   }
   throw new Error('no options to try');

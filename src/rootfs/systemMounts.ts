@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, existsSync, openSync, statfsSync, statSync, symlinkSync, mkdirSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
-import { mount, MOUNT } from '../linux/mount.ts';
+import { mount, MOUNT, type MountRequest } from '../linux/mount.ts';
 import { makeNode } from '../linux/mknod.ts';
 
 /** What a program may not see of the machine's kernel, as runc and Docker have it. */
@@ -70,7 +70,7 @@ function mountSys(target: string): void {
   }
   // Programs size themselves by the limits of their control group.
   if (existsSync('/sys/fs/cgroup') && statfsSync('/sys/fs/cgroup').type === CGROUP2_MAGIC) {
-    mount({ source: 'cgroup', target: `${target}/fs/cgroup`, type: 'cgroup2', flags });
+    mountIfPossible({ source: 'cgroup', target: `${target}/fs/cgroup`, type: 'cgroup2', flags });
   }
 }
 
@@ -88,7 +88,16 @@ function mountDev(target: string): void {
   mountPts(`${target}/pts`);
   const flags = MOUNT.noSuid | MOUNT.noDevices | MOUNT.noExec;
   mount({ source: 'shm', target: `${target}/shm`, type: 'tmpfs', flags, data: 'mode=1777,size=65536k' });
-  mount({ source: 'mqueue', target: `${target}/mqueue`, type: 'mqueue', flags });
+  mountIfPossible({ source: 'mqueue', target: `${target}/mqueue`, type: 'mqueue', flags });
+}
+
+/** For what few programs miss, where the kernel has not got it or keeps it. */
+function mountIfPossible(request: MountRequest): void {
+  try {
+    mount(request);
+  } catch (error) {
+    if (!hasErrno(error, 'ENODEV', 'ENOENT', 'EPERM', 'EACCES', 'EBUSY')) throw error;
+  }
 }
 
 /** A node of its own where that is allowed: the mode of a bind-mounted one would be the machine's. */

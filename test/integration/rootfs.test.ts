@@ -37,9 +37,9 @@ let count = 0;
 interface Trial {
   readonly rootfs: Rootfs;
   readonly tree: MemoryTree;
-  run(command: string | readonly string[], options?: Partial<RunCommand>): Promise<Ran>;
+  readonly run: (command: string | readonly string[], options?: Partial<RunCommand>) => Promise<Ran>;
   /** Runs and says what changed, as `kind path`, links with their target. */
-  changes(script: string, options?: Partial<RunCommand>): Promise<string[]>;
+  readonly changes: (script: string, options?: Partial<RunCommand>) => Promise<string[]>;
 }
 
 interface Ran {
@@ -221,7 +221,7 @@ for (const kind of ['overlay', 'directory'] as const) {
 
     test('what belongs to the kernel is out of its reach', () =>
       trial(kind, async ({ run }) => {
-        const before = lstatSync('/dev/null').mode;
+        const mode = lstatSync('/dev/null').mode;
         for (const script of [
           'echo x > /proc/sys/kernel/hostname',
           'echo x > /sys/kernel/uevent_helper',
@@ -235,7 +235,7 @@ for (const kind of ['overlay', 'directory'] as const) {
           assert.notEqual((await run(script)).exitCode, 0, script);
         }
         await run('chmod 600 /dev/stdin /dev/null');
-        assert.equal(lstatSync('/dev/null').mode, before);
+        assert.equal(lstatSync('/dev/null').mode, mode);
       }));
 
     test('nothing it started lives on', () =>
@@ -327,7 +327,7 @@ for (const kind of ['overlay', 'directory'] as const) {
 
     test('a working directory below /proc/self/fd never leads out of the root', () =>
       trial(kind, async ({ run }) => {
-        for (let descriptor = 0; descriptor < 24; descriptor++) {
+        for (const descriptor of [0, 1, 3, 4, 5, 9, 17, 23]) {
           const workingDirectory = `/proc/self/fd/${descriptor}`;
           await assert.rejects(
             run('ls -la .', { workingDirectory }),
@@ -378,15 +378,6 @@ for (const kind of ['overlay', 'directory'] as const) {
   });
 
   describe(`what a command changed (${kind})`, { skip }, () => {
-    const files = (base: string): void => {
-      mkdirSync(join(base, 'opt/deep/er'), { recursive: true });
-      for (const name of ['opt/a', 'opt/b', 'opt/deep/c', 'opt/deep/er/d']) writeFileSync(join(base, name), name);
-      symlinkSync('a', join(base, 'opt/link'));
-      for (const name of ['opt/one', 'opt/deep/two', 'opt/three']) {
-        if (name === 'opt/one') writeFileSync(join(base, name), 'linked');
-        else linkSync(join(base, 'opt/one'), join(base, name));
-      }
-    };
     const cases: readonly (readonly [what: string, script: string, expected: readonly string[]])[] = [
       ['nothing', 'true', []],
       ['a new file', 'echo x > /opt/new', ['put opt', 'put opt/new']],
@@ -468,7 +459,7 @@ for (const kind of ['overlay', 'directory'] as const) {
             const { stdout } = await run('cat /opt/one /opt/deep/two /opt/three 2>/dev/null');
             if (what.startsWith('an edit under')) assert.equal(stdout, 'linkedx\nlinkedx\nlinkedx\n');
           },
-          files,
+          someFiles,
         ),
       );
     }
@@ -495,9 +486,23 @@ test('a stage of 120 steps on a base of 120 layers', { skip }, async () => {
   await rootfs.close();
 });
 
+/** What the commands below change. */
+function someFiles(base: string): void {
+  mkdirSync(join(base, 'opt/deep/er'), { recursive: true });
+  for (const name of ['opt/a', 'opt/b', 'opt/deep/c', 'opt/deep/er/d']) writeFileSync(join(base, name), name);
+  symlinkSync('a', join(base, 'opt/link'));
+  for (const name of ['opt/one', 'opt/deep/two', 'opt/three']) {
+    if (name === 'opt/one') writeFileSync(join(base, name), 'linked');
+    else linkSync(join(base, 'opt/one'), join(base, name));
+  }
+}
+
 function byPath(a: string, b: string): number {
-  const key = (text: string): string => (text.split(' ')[1] ?? '').replaceAll('/', '\0');
-  return key(a) < key(b) ? -1 : 1;
+  return pathKey(a) < pathKey(b) ? -1 : 1;
+}
+
+function pathKey(listedChange: string): string {
+  return (listedChange.split(' ')[1] ?? '').replaceAll('/', '\0');
 }
 
 function isBuildError(code: string): (error: unknown) => boolean {
