@@ -23,8 +23,9 @@ import { setXattr } from '../linux/xattr.ts';
 import type { TarHeader } from '../tar/header.ts';
 import type { TarHandler } from '../tar/reader.ts';
 import { LayerListing } from '../tree/layerListing.ts';
-import { ancestorsOf, baseName, cleanTreePath, joinTreePath, parentOf } from '../tree/path.ts';
+import { ancestorsOf, cleanTreePath, parentOf } from '../tree/path.ts';
 import type { TreePath } from '../tree/tree.ts';
+import { whiteoutOf } from '../tree/whiteout.ts';
 
 /** Which family of xattrs overlayfs reads here: `user` inside a user namespace. */
 export type OverlayXattrs = 'trusted' | 'user';
@@ -46,10 +47,6 @@ export interface LayerDirectoryOptions {
   /** Where each entry of the archive goes, in archive order, if that is not where its own name says. */
   readonly places?: readonly TreePath[];
 }
-
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
-const AUFS_METADATA = '.wh..wh.';
 
 /**
  * Writes a layer's tar as a directory that overlayfs can stack: whiteouts become 0:0 devices, opaque directories an xattr.
@@ -80,17 +77,15 @@ export class LayerDirectoryWriter implements TarHandler {
     const path = this.#places?.[this.listing.count] ?? cleanTreePath(header.path);
     this.listing.append(header, offset);
     if (this.#throughLinks) return;
-    const name = baseName(path);
     if (path === '') {
       if (header.type === 'directory') this.#directories.set(path, header);
       return;
     }
-    const parent = parentOf(path);
-    if (!this.#makeParents(parent)) return;
-    if (name === OPAQUE) this.#opaque.push(parent);
-    else if (name.startsWith(AUFS_METADATA)) return;
-    else if (name.startsWith(WHITEOUT)) this.#whiteouts.push(joinTreePath(parent, name.slice(WHITEOUT.length)));
-    else this.#create(path, header);
+    const whiteout = whiteoutOf(path);
+    if (whiteout?.kind === 'nothing' || !this.#makeParents(parentOf(path))) return;
+    if (whiteout === undefined) this.#create(path, header);
+    else if (whiteout.kind === 'opaque') this.#opaque.push(whiteout.path);
+    else this.#whiteouts.push(whiteout.path);
   }
 
   data(chunk: Uint8Array): void {

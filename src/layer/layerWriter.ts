@@ -12,8 +12,9 @@ import { encodeTarHeader, tarPadding, TAR_END } from '../tar/writer.ts';
 import type { Change, Changes } from '../tree/change.ts';
 import { newEntry, type Content } from '../tree/entry.ts';
 import { LayerListing } from '../tree/layerListing.ts';
-import { baseName, joinTreePath, parentOf } from '../tree/path.ts';
+import { baseName } from '../tree/path.ts';
 import type { TreePath } from '../tree/tree.ts';
+import { isReservedName, whiteoutPath } from '../tree/whiteout.ts';
 import { GZIP_BLOCK, GzipEncoder } from './gzip.ts';
 
 export interface WriteLayerOptions {
@@ -78,14 +79,13 @@ function headerOf(change: Change, latestTime: number | undefined): TarHeader {
         mtime: layerTime(change.entry.mtime, latestTime),
       };
     case 'remove':
-      return whiteout(joinTreePath(parentOf(change.path), `.wh.${baseName(change.path)}`));
     case 'opaque':
-      return whiteout(joinTreePath(change.path, '.wh..wh..opq'));
+      return { ...newEntry('file', {}), path: whiteoutPath(change) };
   }
 }
 
 function requireSayable(path: TreePath): void {
-  if (!baseName(path).startsWith('.wh.')) return;
+  if (!isReservedName(baseName(path))) return;
   throw new BuildError(
     'NAME_RESERVED',
     `/${toText(path)} can't be part of an image: in a layer, a name that begins with .wh. removes files`,
@@ -97,10 +97,6 @@ function requireSayable(path: TreePath): void {
 
 function layerTime(time: Timestamp, latest: number | undefined): Timestamp {
   return { seconds: latest === undefined ? time.seconds : Math.min(time.seconds, latest), nanoseconds: 0 };
-}
-
-function whiteout(path: TreePath): TarHeader {
-  return { ...newEntry('file', {}), path };
 }
 
 async function appendContent(

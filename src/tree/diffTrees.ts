@@ -6,7 +6,8 @@ import type { NodeId, Tree, TreePath } from './tree.ts';
 
 /**
  * What turns one tree into another: apply(diff(a, b), a) = b. Directories above a change are part of it. Contents are the same only if they
- * lie in the same place.
+ * lie in the same place. Names of one file that are all new stay its names; a new name for a file that is otherwise unchanged becomes a
+ * file of its own.
  */
 export function diffTrees(below: Tree, above: Tree): Changes {
   const changes: Change[] = [];

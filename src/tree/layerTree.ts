@@ -6,14 +6,10 @@ import { newEntry, type Content, type Entry } from './entry.ts';
 import { InodeTable } from './inodeTable.ts';
 import type { LayerListing } from './layerListing.ts';
 import { NameTable } from './nameTable.ts';
-import { cleanTreePath, joinTreePath } from './path.ts';
+import { baseName, cleanTreePath, componentsOf, joinTreePath, parentOf } from './path.ts';
 import { resolveComponents } from './resolve.ts';
 import type { NodeId, Tree, TreePath } from './tree.ts';
-
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
-/** AUFS bookkeeping that old images hold; never part of the file system. */
-const AUFS_METADATA = '.wh..wh.';
+import { whiteoutOf } from './whiteout.ts';
 
 /**
  * A file system merged from layers by the rules of the OCI image specification (layer.md), held in columns: a million entries
@@ -101,20 +97,19 @@ export class LayerTree implements Tree {
   }
 
   #applyWhiteout(header: TarHeader): void {
-    if (!isWhiteout(header.path)) return;
-    const { parent, name } = splitPath(header.path);
-    const directory = resolveComponents(this, parent).node;
+    const whiteout = whiteoutOf(header.path);
+    if (whiteout === undefined || whiteout.kind === 'nothing') return;
+    const isOpaque = whiteout.kind === 'opaque';
+    const path = isOpaque ? whiteout.path : parentOf(whiteout.path);
+    const directory = resolveComponents(this, componentsOf(path)).node;
     if (directory === undefined) return;
-    if (name === OPAQUE) {
-      this.#names.removeAll(directory);
-    } else if (!name.startsWith(AUFS_METADATA)) {
-      this.#names.remove(directory, name.slice(WHITEOUT.length) as ByteString);
-    }
+    if (isOpaque) this.#names.removeAll(directory);
+    else this.#names.remove(directory, baseName(whiteout.path));
   }
 
   /** A hardlink without a target is put into `early`, to be tried again without. */
   #applyEntry(header: TarHeader, offset: number, layer: Layer, early: TarHeader[] | undefined): void {
-    if (isWhiteout(header.path)) return;
+    if (whiteoutOf(header.path) !== undefined) return;
     const { directory, name } = this.#place(header.path);
     if (name === '') return this.#applyRoot(header, layer);
     if (header.type === 'hardlink') {
@@ -217,10 +212,6 @@ function entryOf(header: TarHeader): Entry {
   const { mode, uid, gid, size, mtime, linkTarget, deviceMajor, deviceMinor, xattrs } = header;
   if (header.type === 'hardlink') throw new Error('a hard link has no entry of its own');
   return { type: header.type, mode, uid, gid, size, mtime, linkTarget, deviceMajor, deviceMinor, xattrs };
-}
-
-function isWhiteout(path: ByteString): boolean {
-  return path.startsWith(WHITEOUT, path.lastIndexOf('/') + 1);
 }
 
 /** Cleaned lexically first, as containerd does, so that `..` can't leave the root. */

@@ -105,6 +105,9 @@ export class WorkingTree implements Tree {
       if (!child.touched) continue;
       const childPath = joinTreePath(path, name);
       const entry = this.entry(id);
+      if (entry.type === 'directory' && child.base === undefined && this.#hidesDirectory(directory, name)) {
+        changes.push({ kind: 'remove', path: childPath });
+      }
       const first = child.link === undefined ? undefined : links.get(child.link);
       if (first !== undefined) {
         changes.push({ kind: 'link', path: childPath, target: first, entry });
@@ -119,6 +122,13 @@ export class WorkingTree implements Tree {
       });
       if (entry.type === 'directory') this.#collect(id, childPath, changes, links);
     }
+  }
+
+  /** Whether the tree below has a directory there, whose files would show through one that took its place. */
+  #hidesDirectory(parent: NodeId, name: ByteString): boolean {
+    const { base } = this.#node(parent);
+    const below = base === undefined ? undefined : this.#below.child(base, name);
+    return below !== undefined && this.#below.entry(below).type === 'directory';
   }
 
   #add(directory: NodeId, name: ByteString, added: WorkingNode): NodeId {
