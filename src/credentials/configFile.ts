@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { BuildError, hasErrno, messageOf } from '../errors.ts';
@@ -34,16 +33,18 @@ export function readCredentialFiles(
 /** Each path, and whether the user named it. */
 function credentialPaths(environment: Readonly<Record<string, string | undefined>>): Map<string, boolean> {
   const given = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name]);
-  const home = given('HOME') ?? homedir();
+  // os.homedir() would load the name service of glibc, which an in-place build must not.
+  const home = given('HOME') ?? (process.getuid?.() === 0 ? '/root' : undefined);
+  const config = given('XDG_CONFIG_HOME') ?? (home === undefined ? undefined : join(home, '.config'));
   const dockerConfig = given('DOCKER_CONFIG');
   const authFile = given('REGISTRY_AUTH_FILE');
   const runtime = given('XDG_RUNTIME_DIR');
   const paths: [string | undefined, boolean][] = [
     [dockerConfig === undefined ? undefined : join(dockerConfig, 'config.json'), true],
-    [join(home, '.docker', 'config.json'), false],
+    [home === undefined ? undefined : join(home, '.docker', 'config.json'), false],
     [authFile, true],
     [runtime === undefined ? undefined : join(runtime, 'containers', 'auth.json'), false],
-    [join(given('XDG_CONFIG_HOME') ?? join(home, '.config'), 'containers', 'auth.json'), false],
+    [config === undefined ? undefined : join(config, 'containers', 'auth.json'), false],
   ];
   const found = new Map<string, boolean>();
   for (const [path, isNamed] of paths) if (path !== undefined && !found.has(path)) found.set(path, isNamed);

@@ -159,6 +159,14 @@ test('a file that can’t be understood is an error without a word of its conten
   }
 });
 
+test('what an image puts in the place of the credentials while it is built is not believed', async (t) => {
+  const home = temporary(t);
+  write(join(home, '.docker/config.json'), { auths: { 'r.test': login('mine') } });
+  const keychain = createDockerKeychain({ environment: { HOME: home } });
+  write(join(home, '.docker/config.json'), { credsStore: 'evil' });
+  assert.equal(userOf(await keychain.lookup('r.test', 'x')), 'mine/pass:word');
+});
+
 test('credential helpers are asked, per registry before the store; one that fails is told about', async (t) => {
   const home = temporary(t);
   const helper = (name: string, script: string): void => {

@@ -38,16 +38,21 @@ export interface DockerKeychainOptions {
  * Docker's configuration in all its places; the first that knows the repository wins: $DOCKER_AUTH_CONFIG,
  * $DOCKER_CONFIG/config.json, $HOME/.docker/config.json, $REGISTRY_AUTH_FILE, $XDG_RUNTIME_DIR/containers/auth.json,
  * $XDG_CONFIG_HOME/containers/auth.json. In a file: credential helpers of the registry, then its store, then `auths`, each by
- * repository path from the longest to the host. The files are read anew each time: tokens in them are rotated.
+ * repository path from the longest to the host. The files are read once, now: later, in an in-place build, an image's files may
+ * lie in their places. A fault in them is thrown by `lookup`, so that a build without a registry does not meet it.
  */
 export function createDockerKeychain({
   environment,
   runHelper = runCredentialHelper,
 }: DockerKeychainOptions): Keychain {
+  const read = attempt(() => {
+    const remarks: string[] = [];
+    return { files: readCredentialFiles(environment, remarks), remarks };
+  });
   return {
     async lookup(registry, repository) {
-      const notes: string[] = [];
-      const files = readCredentialFiles(environment, notes);
+      const { files, remarks } = read();
+      const notes = [...remarks];
       for (const file of files) {
         const found = await lookUpInFile(file, registry, repository, notes, async (helper) =>
           runHelper(helper, serverAddress(registry), environment),
@@ -61,6 +66,18 @@ export function createDockerKeychain({
       return { credential: { kind: 'anonymous' }, source: [where, ...notes].join('; ') };
     },
   };
+}
+
+/** Does it now; what came of it is returned or thrown by the result. */
+function attempt<T>(action: () => T): () => T {
+  try {
+    const value = action();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 async function lookUpInFile(

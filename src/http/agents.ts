@@ -4,7 +4,7 @@ import type { LookupFunction } from 'node:net';
 import { BuildError } from '../errors.ts';
 import { proxyFor } from './proxy.ts';
 import type { Environment } from './proxy.ts';
-import { environmentRoots, readCertificates, readClientPem } from './trust.ts';
+import { parseRoots, readCertificates, readClientPem, readRootFiles } from './trust.ts';
 import type { TlsPolicy } from './trust.ts';
 
 /** A connection pool, and what requests over it have to look like. */
@@ -22,12 +22,13 @@ export interface Agents {
 
 export function createAgents(environment: Environment, lookup: LookupFunction): Agents {
   const pools = new Map<string, Promise<Pool>>();
+  const rootFiles = readRootFiles(environment);
   let roots: string[] | undefined;
 
   const open = async (url: URL, policy: TlsPolicy, proxy: URL | undefined): Promise<Pool> => {
     const common = { keepAlive: true, maxFreeSockets: 16, lookup };
     const secure = url.protocol === 'https:';
-    roots ??= secure || proxy?.protocol === 'https:' ? environmentRoots(environment) : undefined;
+    roots ??= secure || proxy?.protocol === 'https:' ? parseRoots(rootFiles) : undefined;
     if (proxy !== undefined) {
       const { ForwardingAgent, TunnelAgent, proxyAuthorization } = await import('./proxyAgent.ts');
       const proxyTls = proxy.protocol === 'https:' ? await tlsOptions({}, roots ?? []) : {};

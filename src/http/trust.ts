@@ -17,18 +17,22 @@ export interface TlsPolicy {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
- * The certificates of SSL_CERT_FILE and of every file in the directories of SSL_CERT_DIR (colon-separated), each once.
- * What is missing or no certificate is passed over, as Go does.
+ * The content of SSL_CERT_FILE and of every file in the directories of SSL_CERT_DIR (colon-separated); what is missing is
+ * passed over, as Go does. Read when the client is made: later, in an in-place build, an image's files may lie there.
  */
-export function environmentRoots(environment: Environment): string[] {
+export function readRootFiles(environment: Environment): string[] {
   const files = (environment['SSL_CERT_DIR'] ?? '')
     .split(':')
     .filter((directory) => directory !== '')
     .flatMap(listFiles);
   const file = environment['SSL_CERT_FILE'];
   if (file !== undefined && file !== '') files.unshift(file);
-  const roots = files.flatMap((path) => readPem(path)?.match(CERTIFICATE) ?? []);
-  return [...new Set(roots)].filter(isCertificate);
+  return files.flatMap((path) => readPem(path) ?? []);
+}
+
+/** The certificates in these texts, each once; what is no certificate is passed over. */
+export function parseRoots(texts: readonly string[]): string[] {
+  return [...new Set(texts.flatMap((text) => text.match(CERTIFICATE) ?? []))].filter(isCertificate);
 }
 
 /** The certificates of a file that the user named. @throws BuildError `CERTIFICATE_INVALID` */

@@ -15,6 +15,8 @@ interface Diagnostic {
   readonly message: string;
 }
 
+/** Registries do not tell a stranger which of the two it is. */
+const NO_ACCESS = 'the repository does not exist, or it needs credentials';
 const BODY_LIMIT = 64 * 1024;
 
 /**
@@ -46,15 +48,16 @@ function classify(status: number, codes: readonly string[], attempt: Attempt): {
   if (status === 401) {
     return {
       code: 'REGISTRY_UNAUTHORIZED',
-      sentence:
-        attempt.authenticated === true ? 'the registry refused the credentials' : 'the registry asks for credentials',
+      sentence: attempt.authenticated === true ? 'the registry refused the credentials' : NO_ACCESS,
     };
   }
   if (status === 403 || codes.includes('DENIED')) {
     return {
       code: 'REGISTRY_DENIED',
       sentence:
-        attempt.authenticated === true ? 'these credentials do not permit it' : 'access is denied without credentials',
+        attempt.authenticated === true
+          ? 'the repository does not exist, or these credentials do not permit it'
+          : NO_ACCESS,
     };
   }
   if (status === 404) {

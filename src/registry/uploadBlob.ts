@@ -45,11 +45,16 @@ export async function uploadBlob(
   { signal, mountFrom }: CallOptions & { readonly mountFrom?: string },
 ): Promise<UploadOutcome> {
   const policy = context.http.retry;
+  const session = context.session(target.registry, 'push');
   for (let attempt = 1; ; attempt++) {
+    // These two are retried as requests. The look also after a failure: the registry may have the blob though its answer was lost.
+    if (await hasBlob(context, target, blob.digest, signal === undefined ? {} : { signal })) return 'existed';
+    const from = attempt === 1 && mountFrom !== target.repository ? mountFrom : undefined;
+    const started = await startUpload(session, target, blob.digest, from, signal);
+    if (started === 'mounted') return 'mounted';
     try {
-      // Also after a failure: the registry may have the blob though its answer was lost.
-      if (await hasBlob(context, target, blob.digest, signal === undefined ? {} : { signal })) return 'existed';
-      return await uploadOnce(context, target, blob, open, attempt === 1 ? mountFrom : undefined, signal);
+      await sendBlob(context, target, blob, open, started, signal);
+      return 'uploaded';
     } catch (error) {
       signal?.throwIfAborted();
       const delay = mayRetry(error) ? retryDelay(policy, attempt) : undefined;
@@ -64,29 +69,19 @@ export async function uploadBlob(
   }
 }
 
-async function uploadOnce(
+/** The bytes in one request, the digest in a second. */
+async function sendBlob(
   context: RegistryContext,
-  target: Repository,
+  { registry, repository }: Repository,
   blob: Expected,
   open: () => AsyncIterable<Uint8Array>,
-  mountFrom: string | undefined,
+  started: URL,
   signal: AbortSignal | undefined,
-): Promise<UploadOutcome> {
-  const { registry, repository } = target;
+): Promise<void> {
   const session = context.session(registry, 'push');
   const scopes: [Scope] = [{ repository, actions: 'pull,push' }];
   const abortable = signal === undefined ? {} : { signal };
   const action = `upload the blob ${blob.digest} to ${registry}/${repository}`;
-
-  const started = await startUpload(
-    session,
-    target,
-    blob.digest,
-    mountFrom === repository ? undefined : mountFrom,
-    signal,
-  );
-  if (started === 'mounted') return 'mounted';
-
   const patched = await session.send({
     method: 'PATCH',
     target: started,
@@ -136,7 +131,6 @@ async function uploadOnce(
       `${registry}/${repository} stored the blob ${blob.digest} as ${stored}`,
     );
   }
-  return 'uploaded';
 }
 
 /** `mounted`, or where to send the bytes. A mount that is refused in any way is followed by an ordinary upload. */
