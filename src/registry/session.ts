@@ -8,7 +8,7 @@ import type { Challenge } from './challenge.ts';
 import { tlsForOthers } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 
-export interface SessionRequest {
+interface SessionRequest {
   readonly method: HttpRequest['method'];
   /** A path from `/v2/` on, or an absolute URL; credentials go to the registry's own origin only. */
   readonly target: string | URL;
@@ -21,7 +21,7 @@ export interface SessionRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface SessionResponse {
+interface SessionResponse {
   readonly response: HttpResponse;
   /** What the request was sent with, for error messages. */
   readonly authorization: Authorization;

@@ -6,7 +6,7 @@ import { BuildError, hasErrno } from '../errors.ts';
 import { digestHex, sha256Digest } from '../image/digest.ts';
 import type { Digest } from '../image/digest.ts';
 
-export interface BlobIdentity {
+interface BlobIdentity {
   readonly digest: Digest;
   /** In bytes. */
   readonly size: number;
