@@ -56,7 +56,7 @@ export interface RunCommand {
 }
 
 /** Numbers only: names are looked up in the image's own files beforehand, never by libc. */
-export interface RunUser {
+interface RunUser {
   readonly uid: number;
   readonly gid: number;
   /** Supplementary groups. */
