@@ -33,6 +33,16 @@ function headerOf(change: Change): TarHeader {
   }
 }
 
+function assertLaw(below: LayerTree, above: LayerTree): void {
+  const changes = diffTrees(below, above);
+  const result = apply(changes, below);
+  assert.deepEqual(textOf(result), textOf(above));
+  assert.deepEqual(times(result), times(above));
+  for (const [index, { path: at }] of changes.entries()) {
+    assert.ok(index === 0 || compareTreePaths(changes[index - 1]?.path ?? '', at) < 0, 'sorted, once each');
+  }
+}
+
 function times(tree: Tree): number[] {
   const walk = (node: NodeId): number[] => [
     tree.entry(node).mtime.seconds,
@@ -67,16 +77,6 @@ function withLinks(headers: readonly TarHeader[]): TarHeader[] {
 }
 
 suite('apply(diff(a, b), a) = b', () => {
-  const law = (below: LayerTree, above: LayerTree): void => {
-    const changes = diffTrees(below, above);
-    const result = apply(changes, below);
-    assert.deepEqual(textOf(result), textOf(above));
-    assert.deepEqual(times(result), times(above));
-    for (const [index, { path: at }] of changes.entries()) {
-      assert.ok(index === 0 || compareTreePaths(changes[index - 1]?.path ?? '', at) < 0, 'sorted, once each');
-    }
-  };
-
   test('for a tree that grew by layers', () => {
     fc.assert(
       fc.property(layer, fc.array(layer, { maxLength: 3 }), (base, added) => {
@@ -85,7 +85,7 @@ suite('apply(diff(a, b), a) = b', () => {
         for (const [index, headers] of added.entries()) {
           above.applyLayer(layerNamed(index + 1), listingOf(withLinks(headers)));
         }
-        law(below, above);
+        assertLaw(below, above);
       }),
       { numRuns: 500 },
     );
@@ -96,7 +96,7 @@ suite('apply(diff(a, b), a) = b', () => {
       fc.property(layer, layer, (a, b) => {
         const above = treeOf([]);
         above.applyLayer(layerNamed(2), listingOf(withLinks(b)));
-        law(treeOf(a), above);
+        assertLaw(treeOf(a), above);
       }),
       { numRuns: 500 },
     );
