@@ -64,7 +64,7 @@ class OverlayRootfs implements Rootfs {
         root: {
           kind: 'overlay',
           directory: this.#directory,
-          lowers: this.#layers.map((_, index) => lowerName(index)).toReversed(),
+          lowers: topmost(this.#layers).map(lowerName).toReversed(),
           upper: upper.name,
           work: upper.workName,
           mountPoint: 'root',
@@ -133,6 +133,11 @@ class OverlayRootfs implements Rootfs {
     const lower = lowerFile(this.#layers, path);
     return lower !== undefined && sameContent(toFsPath(lower.path), disk);
   }
+}
+
+/** Indexes of each directory's last place: the kernel takes none twice, and what lies lower is hidden by the same thing above. */
+function topmost(layers: readonly string[]): number[] {
+  return [...layers.keys()].filter((index) => layers.indexOf(layers[index] ?? '', index + 1) < 0);
 }
 
 function lowerName(index: number): string {

@@ -20,8 +20,8 @@ const FILES: AccountFiles = {
   ),
 };
 
-const ROOT: UserIds = { uid: 0, gid: 0, groups: [10], home: '/root' };
-const APP: UserIds = { uid: 1000, gid: 1001, groups: [10, 999], home: '/home/app' };
+const ROOT: UserIds = { uid: 0, gid: 0, groups: [0, 10], home: '/root' };
+const APP: UserIds = { uid: 1000, gid: 1001, groups: [1001, 10, 999], home: '/home/app' };
 
 suite('USER means in an image what runc makes of it', () => {
   const table: readonly (readonly [user: string, ids: UserIds])[] = [
@@ -31,13 +31,13 @@ suite('USER means in an image what runc makes of it', () => {
     ['app', APP],
     ['1000', APP],
     ['app:', APP],
-    ['app:wheel', { uid: 1000, gid: 10, groups: [], home: '/home/app' }],
-    ['app:4242', { uid: 1000, gid: 4242, groups: [], home: '/home/app' }],
-    ['4242', { uid: 4242, gid: 0, groups: [], home: '/' }],
-    ['4242:4243', { uid: 4242, gid: 4243, groups: [], home: '/' }],
-    [':wheel', { uid: 0, gid: 10, groups: [], home: '/root' }],
-    ['nohome', { uid: 1002, gid: 1002, groups: [999], home: '/' }],
-    ['4294967294', { uid: 4294967294, gid: 0, groups: [], home: '/' }],
+    ['app:wheel', { uid: 1000, gid: 10, groups: [10], home: '/home/app' }],
+    ['app:4242', { uid: 1000, gid: 4242, groups: [4242], home: '/home/app' }],
+    ['4242', { uid: 4242, gid: 0, groups: [0], home: '/' }],
+    ['4242:4243', { uid: 4242, gid: 4243, groups: [4243], home: '/' }],
+    [':wheel', { uid: 0, gid: 10, groups: [10], home: '/root' }],
+    ['nohome', { uid: 1002, gid: 1002, groups: [1002, 999], home: '/' }],
+    ['4294967294', { uid: 4294967294, gid: 0, groups: [0], home: '/' }],
   ];
   for (const [user, ids] of table) {
     test(JSON.stringify(user), () => assert.deepEqual(resolveUser(user, FILES), ids));
@@ -45,8 +45,8 @@ suite('USER means in an image what runc makes of it', () => {
 
   test('an image without account files has root and numbers', () => {
     const none = { passwd: '', group: '' };
-    assert.deepEqual(resolveUser('', none), { uid: 0, gid: 0, groups: [], home: '/' });
-    assert.deepEqual(resolveUser('7:8', none), { uid: 7, gid: 8, groups: [], home: '/' });
+    assert.deepEqual(resolveUser('', none), { uid: 0, gid: 0, groups: [0], home: '/' });
+    assert.deepEqual(resolveUser('7:8', none), { uid: 7, gid: 8, groups: [8], home: '/' });
   });
 });
 

@@ -4,7 +4,7 @@ import { BuildError } from '../errors.ts';
 export interface UserIds {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups. */
+  /** Supplementary groups, the primary one among them. */
   readonly groups: readonly number[];
   /** The passwd entry's home directory; `/` without one. */
   readonly home: string;
@@ -34,7 +34,8 @@ const MAX_ID = 4294967294;
 
 /**
  * What USER means in an image, as runc and BuildKit read it: `name`, `uid`, `name:group`, `uid:gid`; '' is root. A number needs no
- * passwd entry, and then has group 0. Supplementary groups are those that list the user's name, unless a group is given.
+ * passwd entry, and then has group 0. Supplementary groups are those that list the user's name, unless a group is given, and the
+ * primary one: without it a file could deny that group what it allows to others.
  * @throws BuildError `USER_UNKNOWN`
  */
 export function resolveUser(user: string, files: AccountFiles): UserIds {
@@ -49,13 +50,14 @@ export function resolveUser(user: string, files: AccountFiles): UserIds {
     });
   }
   const groups = parseGroup(files.group);
+  const groupGiven = groupPart !== undefined && groupPart !== '';
+  const gid = groupGiven ? groupId(groupPart, groups) : (account?.gid ?? 0);
+  const memberships =
+    account === undefined || groupGiven ? [] : groups.filter((group) => group.members.includes(account.name));
   return {
     uid: account?.uid ?? number ?? 0,
-    gid: groupPart === undefined || groupPart === '' ? (account?.gid ?? 0) : groupId(groupPart, groups),
-    groups:
-      account === undefined || (groupPart !== undefined && groupPart !== '')
-        ? []
-        : groups.filter((group) => group.members.includes(account.name)).map((group) => group.gid),
+    gid,
+    groups: [...new Set([gid, ...memberships.map((group) => group.gid)])],
     home: account?.home === undefined || account.home === '' ? '/' : account.home,
   };
 }
