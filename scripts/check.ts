@@ -1,6 +1,7 @@
 // `npm run check`: everything that can be said about the sources without running them. One line per part; what is wrong follows it.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { flagsPageProblem } from './flagsPage.ts';
 import { importOrderProblems } from './importOrder.ts';
 
@@ -43,9 +44,10 @@ function tool(name: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, PATH: `${join(process.execPath, '..')}:${process.env['PATH'] ?? ''}`, NO_COLOR: '1' },
+    env: { ...process.env, PATH: `${join(process.execPath, '..')}:${process.env['PATH'] ?? ''}` },
     maxBuffer: 64 * 1024 * 1024,
   });
   if (error !== undefined) return String(error);
-  return status === 0 ? '' : `${stdout}${stderr}` || `${name} ended with ${status}`;
+  // Not all of them heed NO_COLOR, in CI least of all.
+  return status === 0 ? '' : stripVTControlCharacters(`${stdout}${stderr}`) || `${name} ended with ${status}`;
 }

@@ -88,13 +88,14 @@ test('a data directory that cannot be made is an error that names it and says wh
   mkdirSync(join(directory, 'context'));
   writeFileSync(join(directory, 'context', 'Dockerfile'), 'FROM scratch\n');
   writeFileSync(join(directory, 'file'), '');
-  const data = join(directory, 'file', 'data');
-  const { status, stderr } = run('kasane', ['build', join(directory, 'context'), '--no-push', '--kaniko-dir', data]);
-  assert.match(
-    stderr,
-    new RegExp(`^Error: can't use the data directory ${data}: ENOTDIR[^\n]*\nHint: [^\n]*--kaniko-dir`),
-  );
-  assert.equal(status, 1);
+  for (const data of [join(directory, 'file', 'data'), '/proc/nothing/data']) {
+    const { status, stderr } = run('kasane', ['build', join(directory, 'context'), '--no-push', '--kaniko-dir', data]);
+    assert.match(
+      stderr,
+      new RegExp(`^Error: can't use the data directory ${data}: E[A-Z]+: [^\n]*\nHint: [^\n]*--kaniko-dir`),
+    );
+    assert.equal(status, 1);
+  }
 });
 
 test('a signal stops the build and ends the program with its own exit code', async (t) => {
