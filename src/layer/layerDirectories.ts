@@ -5,7 +5,7 @@ import { BuildError, hasErrno } from '../errors.ts';
 import { digestHex, digestOf, type Digest } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import type { LayerListing } from '../tree/layerListing.ts';
-import { LayerTree } from '../tree/layerTree.ts';
+import { LayerTree, type EntryPlace } from '../tree/layerTree.ts';
 import { resolvePath } from '../tree/resolve.ts';
 import type { TreePath } from '../tree/tree.ts';
 import { applyAttributes, type OverlayXattrs, type Unsettled } from './layerDirectoryWriter.ts';
@@ -122,7 +122,7 @@ export class LayerDirectories {
     }
   }
 
-  async #write(layer: Layer, directory: string, places: readonly TreePath[] | undefined): Promise<Unsettled> {
+  async #write(layer: Layer, directory: string, places: readonly EntryPlace[] | undefined): Promise<Unsettled> {
     const { pool, listings, localBlob, xattrs } = this.#options;
     const blobPath = await localBlob(layer);
     const request = { blobPath, layer, directory, xattrs };

@@ -23,6 +23,7 @@ import { setXattr } from '../linux/xattr.ts';
 import type { TarHeader } from '../tar/header.ts';
 import type { TarHandler } from '../tar/reader.ts';
 import { LayerListing } from '../tree/layerListing.ts';
+import type { EntryPlace } from '../tree/layerTree.ts';
 import { ancestorsOf, cleanTreePath, parentOf } from '../tree/path.ts';
 import type { TreePath } from '../tree/tree.ts';
 import { whiteoutOf } from '../tree/whiteout.ts';
@@ -45,7 +46,7 @@ export interface LayerDirectoryOptions {
   readonly directory: string;
   readonly xattrs: OverlayXattrs;
   /** Where each entry of the archive goes, in archive order, if that is not where its own name says. */
-  readonly places?: readonly TreePath[];
+  readonly places?: readonly EntryPlace[];
 }
 
 /**
@@ -56,7 +57,7 @@ export class LayerDirectoryWriter implements TarHandler {
   readonly listing = LayerListing.empty();
   readonly #root: string;
   readonly #xattrs: OverlayXattrs;
-  readonly #places: readonly TreePath[] | undefined;
+  readonly #places: readonly EntryPlace[] | undefined;
   /** Directories made so far; the header is missing for implied ones. */
   readonly #directories = new Map<TreePath, TarHeader | undefined>([['' as TreePath, undefined]]);
   readonly #whiteouts: TreePath[] = [];
@@ -74,7 +75,8 @@ export class LayerDirectoryWriter implements TarHandler {
   }
 
   entry(header: TarHeader, offset: number): void {
-    const path = this.#places?.[this.listing.count] ?? cleanTreePath(header.path);
+    const place = this.#places?.[this.listing.count] ?? placeOf(header);
+    const { path } = place;
     this.listing.append(header, offset);
     if (this.#throughLinks) return;
     if (path === '') {
@@ -83,7 +85,7 @@ export class LayerDirectoryWriter implements TarHandler {
     }
     const whiteout = whiteoutOf(path);
     if (whiteout?.kind === 'nothing' || !this.#makeParents(parentOf(path))) return;
-    if (whiteout === undefined) this.#create(path, header);
+    if (whiteout === undefined) this.#create(place, header);
     else if (whiteout.kind === 'opaque') this.#opaque.push(whiteout.path);
     else this.#whiteouts.push(whiteout.path);
   }
@@ -145,22 +147,23 @@ export class LayerDirectoryWriter implements TarHandler {
     return { impliedDirectories: implied.toReversed(), externalLinks, throughLinks: false };
   }
 
-  #create(path: TreePath, header: TarHeader): void {
+  #create(place: EntryPlace, header: TarHeader): void {
+    const { path } = place;
     const at = this.#at(path);
     if (header.type === 'directory' && this.#directories.has(path)) {
       this.#directories.set(path, header);
       return;
     }
     try {
-      this.#createNew(path, at, header);
+      this.#createNew(place, at, header);
     } catch (error) {
       if (!hasErrno(error, 'EEXIST')) throw error;
       this.#removeExisting(path);
-      this.#createNew(path, at, header);
+      this.#createNew(place, at, header);
     }
   }
 
-  #createNew(path: TreePath, at: string | Buffer, header: TarHeader): void {
+  #createNew({ path, target }: EntryPlace, at: string | Buffer, header: TarHeader): void {
     switch (header.type) {
       case 'directory':
         mkdirSync(at, 0o700);
@@ -173,7 +176,7 @@ export class LayerDirectoryWriter implements TarHandler {
         return;
       }
       case 'hardlink':
-        this.#link(path, at, cleanTreePath(header.linkTarget));
+        if (target !== undefined && target !== path) this.#link(path, at, target);
         return;
       case 'symlink':
         symlinkSync(toBytes(header.linkTarget), at);
@@ -199,11 +202,10 @@ export class LayerDirectoryWriter implements TarHandler {
   }
 
   #link(path: TreePath, at: string | Buffer, target: TreePath): void {
-    if (path === target) return;
     for (const directory of ancestorsOf(target)) {
       const status = lstatSync(this.#at(directory), { throwIfNoEntry: false });
       if (status?.isSymbolicLink() === true) {
-        this.#throughLinks = true;
+        this.#meetLink(directory);
         return;
       }
       if (status === undefined) break;
@@ -237,7 +239,7 @@ export class LayerDirectoryWriter implements TarHandler {
       if (this.#directories.has(path)) continue;
       const status = lstatSync(this.#at(path), { throwIfNoEntry: false });
       if (status?.isSymbolicLink() === true) {
-        this.#throughLinks = true;
+        this.#meetLink(path);
         return false;
       }
       if (status !== undefined) rmSync(this.#at(path));
@@ -247,6 +249,11 @@ export class LayerDirectoryWriter implements TarHandler {
     return true;
   }
 
+  #meetLink(path: TreePath): void {
+    if (this.#places !== undefined) throw new Error(`a place in a layer leads through the link ${path}`);
+    this.#throughLinks = true;
+  }
+
   #markOpaque(path: TreePath): void {
     setXattr(this.#at(path), `${this.#xattrs}.overlay.opaque` as ByteString, 'y' as ByteString);
   }
@@ -254,6 +261,11 @@ export class LayerDirectoryWriter implements TarHandler {
   #at(path: TreePath): string | Buffer {
     return toFsPath((path === '' ? this.#root : `${this.#root}/${path}`) as ByteString);
   }
+}
+
+function placeOf({ type, path, linkTarget }: TarHeader): EntryPlace {
+  const place = { path: cleanTreePath(path) };
+  return type === 'hardlink' ? { ...place, target: cleanTreePath(linkTarget) } : place;
 }
 
 /** Owner, mode, xattrs and time of anything but a link. */

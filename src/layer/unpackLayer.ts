@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { Layer } from '../image/image.ts';
-import type { TreePath } from '../tree/tree.ts';
+import type { EntryPlace } from '../tree/layerTree.ts';
 import { LayerDirectoryWriter, type OverlayXattrs, type Unsettled } from './layerDirectoryWriter.ts';
 import { readLayer } from './readLayer.ts';
 
@@ -11,7 +11,7 @@ export interface UnpackRequest {
   /** Exists and is empty. */
   readonly directory: string;
   readonly xattrs: OverlayXattrs;
-  readonly places?: readonly TreePath[];
+  readonly places?: readonly EntryPlace[];
 }
 
 export interface UnpackResult {

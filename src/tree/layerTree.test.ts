@@ -258,7 +258,13 @@ test('where entries go once links are followed is known before the layer is appl
     file('lib/later'),
     directory('.'),
   ]);
-  assert.deepEqual(tree.placesOf(layerNamed(1), listing), ['usr/lib/.wh.x', 'usr/lib/y', 'z', 'usr/lib/later', '']);
+  assert.deepEqual(tree.placesOf(layerNamed(1), listing), [
+    { path: 'usr/lib/.wh.x' },
+    { path: 'usr/lib/y' },
+    { path: 'z', target: 'usr/lib/later' },
+    { path: 'usr/lib/later' },
+    { path: '' },
+  ]);
   assert.equal(resolvePath(tree, 'usr/lib/y').node, undefined);
 });
 

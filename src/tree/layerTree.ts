@@ -11,6 +11,13 @@ import { resolveComponents } from './resolve.ts';
 import type { NodeId, Tree, TreePath } from './tree.ts';
 import { whiteoutOf } from './whiteout.ts';
 
+/** Where an entry of a layer's tar lies. */
+export interface EntryPlace {
+  readonly path: TreePath;
+  /** Of a hardlink. */
+  readonly target?: TreePath;
+}
+
 /**
  * A file system merged from layers by the rules of the OCI image specification (layer.md), held in columns: a million entries
  * fit in 250 MB. It grows by whole layers; a stage that starts from another one's result takes a `clone`.
@@ -83,14 +90,15 @@ export class LayerTree implements Tree {
   }
 
   /** Where each entry of a layer lies once links on the way are followed, in archive order; asked before the layer is applied. */
-  placesOf(layer: Layer, listing: LayerListing): TreePath[] {
+  placesOf(layer: Layer, listing: LayerListing): EntryPlace[] {
     const copy = this.clone();
     copy.#layers.push(layer);
     for (const { header } of listing) copy.#applyWhiteout(header);
-    const places: TreePath[] = [];
+    const places: EntryPlace[] = [];
     for (const { header, offset } of listing) {
       const { path, name } = copy.#place(header.path);
-      places.push(name === '' ? path : joinTreePath(path, name));
+      const place = { path: name === '' ? path : joinTreePath(path, name) };
+      places.push(header.type === 'hardlink' ? { ...place, target: copy.#realPath(header.linkTarget) } : place);
       copy.#applyEntry(header, offset, layer, []);
     }
     return places;
@@ -180,6 +188,12 @@ export class LayerTree implements Tree {
       );
     }
     return target;
+  }
+
+  /** A hardlink's target with the links on the way followed; the target itself may be one. */
+  #realPath(target: ByteString): TreePath {
+    const { parent, name } = splitPath(target);
+    return joinTreePath(resolveComponents(this, parent).path, name);
   }
 
   /** The directory a path leads to, links followed; made where it is missing, put in the place of what is no directory. */
