@@ -33,6 +33,7 @@ suite('commands', () => {
         /^$/,
         /^Error: unknown command "biuld" for "kasane"\nHint: Did you mean: kasane build\?\n$/,
       ],
+      ['kasane', ['help', 'biuld'], 1, /^$/, /^Error: unknown command "biuld"/],
       ['kasane', ['--context', '.'], 1, /^$/, /^Error: unknown flag: --context\nHint: Name the command first/],
       ['executor', ['--zzzzzz'], 1, /^$/, /^Error: unknown flag: --zzzzzz\nUsage:\n {2}executor \[flags\]/],
       ['executor', [], 1, /^$/, /^Error: you must provide --destination, or use --no-push\nUsage:/],

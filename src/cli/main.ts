@@ -47,7 +47,10 @@ try {
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h') return help(args);
   const command = name === '--version' ? commands['version'] : commands[name];
-  if (command !== undefined) return command.run(args);
+  return command === undefined ? refuse(name) : command.run(args);
+}
+
+async function refuse(name: string): Promise<number> {
   const { unknownCommand } = await import('./unknownCommand.ts');
   process.stderr.write(unknownCommand(name, Object.keys(commands)));
   return 1;
@@ -56,6 +59,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 async function help([name]: readonly string[]): Promise<number> {
   if (name === 'build' || name === 'executor' || name === 'imagediff')
     return (await commands[name]?.run(['--help'])) ?? 0;
+  if (name !== undefined && commands[name] === undefined) return refuse(name);
   const width = Math.max(...Object.keys(commands).map((word) => word.length));
   const lines = Object.entries(commands).map(([word, { summary }]) => `  ${word.padEnd(width)}   ${summary}\n`);
   process.stdout.write(
