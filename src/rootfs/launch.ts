@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
 import { constants } from 'node:os';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { BuildError } from '../errors.ts';
 import type { LaunchReply, LaunchSpec } from './launchSpec.ts';
@@ -29,7 +29,7 @@ export async function launch(spec: LaunchSpec, options: LaunchOptions): Promise<
   const output = new HeldOutput(options.onOutput);
   const stdout = makeOutputPipe(join(options.directory, 'stdout'), (chunk) => output.push('stdout', chunk));
   const stderr = makeOutputPipe(join(options.directory, 'stderr'), (chunk) => output.push('stderr', chunk));
-  const child = spawn('unshare', [...namespaceFlags(options.network), '--', ...launcherArguments()], {
+  const child = spawn(unshareProgram(), [...namespaceFlags(options.network), '--', ...launcherArguments()], {
     cwd: '/',
     env: launcherEnvironment(options.directory),
     stdio: ['ignore', stdout.writeEnd, stderr.writeEnd, 'pipe'],
@@ -92,17 +92,26 @@ function namespaceFlags(network: RunCommand['network']): string[] {
   ];
 }
 
+/** The image of kasane has its own beside Node.js, whatever PATH says. */
+function unshareProgram(): string {
+  const own = join(dirname(process.execPath), 'unshare');
+  return existsSync(own) ? own : 'unshare';
+}
+
 function launcherArguments(): string[] {
   return [process.execPath, '--experimental-ffi', '--disable-warning=ExperimentalWarning', LAUNCHER];
 }
 
 /** Nothing of the builder's own environment, where credentials may be. */
 function launcherEnvironment(directory: string): NodeJS.ProcessEnv {
+  const cache = getCompileCacheDir();
   return {
     PATH: process.env['PATH'],
     OPENSSL_CONF: '/dev/null',
     // Sources have their types stripped at start, which takes longer than all the rest; this is read instead.
-    NODE_COMPILE_CACHE: getCompileCacheDir() ?? join(directory, '..', 'compile-cache'),
+    // Node.js names the directory of its version, below the one that was asked for.
+    NODE_COMPILE_CACHE: cache === undefined ? join(directory, '..', 'compile-cache') : dirname(cache),
+    NODE_COMPILE_CACHE_PORTABLE: '1',
   };
 }
 
