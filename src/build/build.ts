@@ -13,6 +13,7 @@ import { writeOutputs } from '../output/writeOutputs.ts';
 import type { PlanOptions } from '../plan/planStages.ts';
 import { parseReference, type Reference } from '../registry/reference.ts';
 import type { Tree } from '../tree/tree.ts';
+import { openCaching } from './openCaching.ts';
 import { planBuild } from './planBuild.ts';
 import type { BuildOptions, BuildRequest } from './request.ts';
 import { runStages } from './runStages.ts';
@@ -46,6 +47,7 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   const plan = await planBuild(session, dockerfile, planOptions(request));
   for (const { message } of plan.warnings) session.log('warn', message);
   if (request.push) await checkPermissions(session, destinations);
+  const caching = openCaching(session, options.signal);
 
   const push = request.push ? startPush(session, destinations) : undefined;
   try {
@@ -53,6 +55,7 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
       session,
       dockerfile,
       plan,
+      caching,
       context: once(() => openContextTree(context.directory, ignore)),
       onTargetLayer: (layer) => push?.layer(layer),
       stop: () => stop.abort(),
@@ -61,10 +64,12 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
     await writeOutputs(request, packed, destinations, session.readBlob);
     if (push === undefined) session.log('info', 'Skipping push to container registry due to --no-push flag');
     else await push.finish(packed);
+    await session.settle();
     return { digest: packed.manifest.descriptor.digest, image: packed.image, packed };
   } catch (error) {
     stop.abort();
     await push?.abandon();
+    await session.settle();
     throw error;
   }
 }

@@ -4,14 +4,18 @@ import type { Platform } from '../image/platform.ts';
 
 const COMMENT = 'buildkit.dockerfile.v0';
 
-/** What a step adds to the history, as BuildKit writes it. */
-export function historyEntry(createdBy: string, created: string, hasLayer: boolean, author?: string): HistoryEntry {
+/** What a step adds to the history, as BuildKit writes it. A step without a layer has no time of its own: see `imageConfig`. */
+export function historyEntry(
+  createdBy: string,
+  layer: { readonly created: string } | undefined,
+  author?: string,
+): HistoryEntry {
   return {
-    created,
+    ...(layer === undefined ? {} : { created: layer.created }),
     ...(author === undefined ? {} : { author }),
     created_by: createdBy,
     comment: COMMENT,
-    ...(hasLayer ? {} : { empty_layer: true }),
+    ...(layer === undefined ? { empty_layer: true } : {}),
   };
 }
 
@@ -21,14 +25,16 @@ export interface ImageConfigParts {
   readonly platform: Platform;
   readonly config: ContainerConfig;
   readonly author?: string;
-  readonly created: string;
+  /** For an image of which nothing says when it was made. */
+  readonly now: string;
   readonly layers: readonly Layer[];
   readonly history: readonly HistoryEntry[];
 }
 
-/** The configuration of a finished stage. Fields of the base that nobody knows are kept, as BuildKit keeps them. */
+/** The configuration of a finished stage; it is as old as its last step. Fields of the base that nobody knows are kept, as BuildKit keeps them. */
 export function imageConfig(parts: ImageConfigParts): ImageConfig {
-  const { base, platform, config, author, created, layers, history } = parts;
+  const { base, platform, config, author, now, layers } = parts;
+  const history = withTimes(parts.history, now);
   const { variant: baseVariant, ...inherited } = base ?? {};
   // The base was chosen for this platform; what it says of itself is finer.
   const variant = baseVariant ?? (base === undefined ? platform.variant : undefined);
@@ -38,9 +44,25 @@ export function imageConfig(parts: ImageConfigParts): ImageConfig {
     os: base?.os ?? platform.os,
     ...(variant === undefined ? {} : { variant }),
     ...(author === undefined ? {} : { author }),
-    created,
+    created: history.at(-1)?.created ?? now,
     config,
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history,
   };
+}
+
+/**
+ * As BuildKit fills them in: an entry without a layer has the time of the layer before it; those before the first new layer have that one's.
+ * So a build that takes everything from the cache gives the image of the build that filled it.
+ */
+function withTimes(history: readonly HistoryEntry[], now: string): readonly HistoryEntry[] {
+  const firstWithout = history.findIndex((entry) => entry.created === undefined);
+  if (firstWithout < 0) return history;
+  const firstNew = history.slice(firstWithout).find((entry) => entry.created !== undefined)?.created;
+  let last = firstNew ?? history.slice(0, firstWithout).at(-1)?.created ?? now;
+  return history.map((entry, index) => {
+    if (entry.created === undefined) return { created: last, ...entry };
+    if (index > firstWithout) last = entry.created;
+    return entry;
+  });
 }

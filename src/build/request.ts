@@ -36,10 +36,25 @@ export interface BuildRequest {
   readonly registry: RegistryOptions;
   /** Where base images are looked for first. Default: nowhere. */
   readonly mirrors?: Mirrors;
+  /** Default: every step is executed. */
+  readonly cache?: CacheRequest;
   /** For RUN --mount=type=secret. Default: none. */
   readonly secrets?: readonly SecretSource[];
   /** For RUN --mount=type=ssh. Default: none. */
   readonly sshAgents?: readonly { readonly id: string; readonly socket: string }[];
+}
+
+/** A cache of layers that outlives the build. */
+export interface CacheRequest {
+  /** `registry/repository` or `oci:<directory>`. Default: `cache` below the first destination's repository. */
+  readonly repository?: string;
+  /** Whether what had to be executed is put there. */
+  readonly push: boolean;
+  readonly runLayers: boolean;
+  /** COPY, ADD and WORKDIR. */
+  readonly copyLayers: boolean;
+  /** Milliseconds; what is older is not used. */
+  readonly maxAge: number;
 }
 
 /** Where a secret comes from; read when a step needs it. */

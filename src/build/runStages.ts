@@ -8,12 +8,14 @@ import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { BuildSession } from './session.ts';
+import { keyOfBase, type KeyedSource, type StepCaching } from './stepCache.ts';
 import { runStage, type Limit, type StageResult, type StageStart } from './stage.ts';
 
 export interface StagesInputs {
   readonly session: BuildSession;
   readonly dockerfile: Dockerfile;
   readonly plan: PlannedBuild;
+  readonly caching: StepCaching | undefined;
   readonly context: () => Tree;
   /** Told of every layer of the result, the base's included, as early as it is known to belong to it. */
   readonly onTargetLayer: (layer: Layer) => void;
@@ -46,7 +48,7 @@ export async function runStages(inputs: StagesInputs): Promise<Image> {
 }
 
 async function executeStage(
-  { session, dockerfile, plan, context, onTargetLayer }: StagesInputs,
+  { session, dockerfile, plan, context, onTargetLayer, caching }: StagesInputs,
   stage: PlannedStage,
   results: ReadonlyMap<number, Promise<StageResult>>,
   limit: Limit,
@@ -71,6 +73,7 @@ async function executeStage(
     resolved,
     start,
     limit,
+    caching,
     source: (from) => openSource(session, from, results, context),
     onLayer: isTarget ? onTargetLayer : () => undefined,
     baseIsNew: parent === undefined,
@@ -83,7 +86,13 @@ async function startOf(
   parent: StageResult | undefined,
 ): Promise<StageStart> {
   if (base.kind === 'scratch') {
-    return { format: 'docker', layers: [], history: [], tree: () => Promise.resolve(LayerTree.empty()) };
+    return {
+      format: 'docker',
+      layers: [],
+      history: [],
+      tree: () => Promise.resolve(LayerTree.empty()),
+      key: keyOfBase(session, undefined),
+    };
   }
   if (parent !== undefined) {
     const { image } = parent;
@@ -91,8 +100,9 @@ async function startOf(
       format: image.format,
       config: image.config,
       layers: image.layers,
-      history: image.config.history ?? [],
+      history: parent.history,
       tree: async () => (await parent.tree()).clone(),
+      key: parent.key,
     };
   }
   if (base.kind === 'stage') throw new Error('a stage runs after the one it is built on');
@@ -103,7 +113,8 @@ async function startOf(
       config: image.config,
       layers: image.layers,
       history: image.config.history ?? [],
-      tree: () => mergeLayers(session, image.layers),
+      tree: async () => (await session.tree(image)).clone(),
+      key: keyOfBase(session, image.digest),
     };
   } catch (error) {
     throw error instanceof BuildError ? error.at(from.location) : error;
@@ -115,29 +126,20 @@ async function openSource(
   from: FileSource,
   results: ReadonlyMap<number, Promise<StageResult>>,
   context: () => Tree,
-): Promise<Tree> {
+): Promise<KeyedSource> {
   switch (from.kind) {
     case 'context':
-      return context();
-    case 'stage':
-      return (await resultOf(results, from.index)).tree();
+      return { tree: () => Promise.resolve(context()) };
+    case 'stage': {
+      const result = await resultOf(results, from.index);
+      return { tree: () => result.tree(), stageKey: result.key, executed: result.executed };
+    }
     case 'image': {
-      if (from.reference === 'scratch') return LayerTree.empty();
+      if (from.reference === 'scratch') return { tree: () => Promise.resolve(LayerTree.empty()) };
       const image = await session.image(from.reference, session.request.platform);
-      return mergeLayers(session, image.layers);
+      return { tree: () => session.tree(image), stageKey: keyOfBase(session, image.digest), executed: false };
     }
   }
-}
-
-/** The file system that layers make, from their listings alone. */
-async function mergeLayers(session: BuildSession, layers: readonly Layer[]): Promise<LayerTree> {
-  const listings = await Promise.all(layers.map((layer) => session.listings.get(layer)));
-  const tree = LayerTree.empty();
-  for (const [index, layer] of layers.entries()) {
-    const listing = listings[index];
-    if (listing !== undefined) tree.applyLayer(layer, listing);
-  }
-  return tree;
 }
 
 /** The target and the stages it is built on: all whose layers are the result's. */

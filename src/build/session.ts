@@ -11,10 +11,12 @@ import { UnpackPool } from '../layer/unpackPool.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { parseReference, formatReference } from '../registry/reference.ts';
+import { LayerTree } from '../tree/layerTree.ts';
 import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
 import { createClock, type BuildClock } from './clock.ts';
 import type { ReadBlob } from './localContents.ts';
 import { findImage } from './findImage.ts';
+import { createDownloader, type Downloader } from './instructions/download.ts';
 import { openRegistry } from './openRegistry.ts';
 import type { BuildOptions, BuildRequest } from './request.ts';
 
@@ -41,6 +43,13 @@ export interface BuildSession extends AsyncDisposable {
   http(): Promise<HttpClient>;
   /** Manifest and configuration of an image, asked for once in a build. */
   image(reference: string, platform: Platform): Promise<Image>;
+  /** The file system of an image, merged from its layers' listings once in a build. Not to be changed. */
+  tree(image: Image): Promise<LayerTree>;
+  readonly download: Downloader;
+  /** Work that the build waits for only at its end; must not reject. */
+  background(task: Promise<void>): void;
+  /** Waits for it. */
+  settle(): Promise<void>;
   readonly emit: EventListener;
   log(level: LogLevel, message: string): void;
 }
@@ -56,6 +65,9 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
   const download = limitConcurrency(PARALLEL_DOWNLOADS);
   const pool = new UnpackPool(availableParallelism());
 
+  const trees = new Map<Image, Promise<LayerTree>>();
+  const background: Promise<void>[] = [];
+  let downloads = 0;
   const mirrors = request.mirrors ?? { map: new Map(), fallBack: true };
   const log = (level: LogLevel, message: string): void => listener({ kind: 'log', level, message });
 
@@ -109,6 +121,20 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
       }
       return image;
     },
+    tree(image) {
+      let tree = trees.get(image);
+      if (tree === undefined) trees.set(image, (tree = mergeLayers(listings, image.layers)));
+      return tree;
+    },
+    download: createDownloader({
+      http: () => registry.http(),
+      newPath: () => join(scratch, `download-${downloads++}`),
+      signal,
+    }),
+    background: (task) => void background.push(task),
+    async settle() {
+      await Promise.all(background);
+    },
     emit: listener,
     log,
     async [Symbol.asyncDispose]() {
@@ -117,6 +143,16 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
       rmSync(scratch, { recursive: true, force: true });
     },
   };
+}
+
+async function mergeLayers(listings: ListingStore, layers: readonly Layer[]): Promise<LayerTree> {
+  const found = await Promise.all(layers.map((layer) => listings.get(layer)));
+  const tree = LayerTree.empty();
+  for (const [index, layer] of layers.entries()) {
+    const listing = found[index];
+    if (listing !== undefined) tree.applyLayer(layer, listing);
+  }
+  return tree;
 }
 
 /** Also removes what builds left behind that were killed a day ago. */

@@ -1,20 +1,20 @@
 import { rmSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CacheKey } from '../cache/cacheKey.ts';
+import type { CachedStep } from '../cache/layerCache.ts';
 import { BuildError } from '../errors.ts';
 import type { StageLabel } from '../events.ts';
 import type { HistoryEntry, ImageConfig } from '../image/config.ts';
 import type { Image, Layer } from '../image/image.ts';
 import type { ImageFormat } from '../image/mediaType.ts';
-import { writeLayer } from '../layer/layerWriter.ts';
-import type { FileSource, PlannedStage, ResolvedStage, Step } from '../plan/step.ts';
+import { writeLayer, type WrittenLayer } from '../layer/layerWriter.ts';
+import type { PlannedStage, ResolvedStage, Step } from '../plan/step.ts';
 import type { Changes } from '../tree/change.ts';
 import { diffTrees } from '../tree/diffTrees.ts';
-import { LayerTree } from '../tree/layerTree.ts';
-import type { Tree } from '../tree/tree.ts';
+import type { LayerTree } from '../tree/layerTree.ts';
 import type { AccountFiles } from '../tree/users.ts';
 import { historyEntry, imageConfig } from './imageConfig.ts';
 import { copyStep } from './instructions/copyStep.ts';
-import { createDownloader } from './instructions/download.ts';
 import { makeWorkdir } from './instructions/makeWorkdir.ts';
 import { readAccounts } from './instructions/readAccounts.ts';
 import { RunSteps, type RunStep } from './instructions/runSteps.ts';
@@ -22,6 +22,7 @@ import { workdirOwner } from './instructions/workdirOwner.ts';
 import { localContents } from './localContents.ts';
 import { resolveMounts } from './mounts/resolveMounts.ts';
 import type { BuildSession } from './session.ts';
+import { StageCache, type OpenSource, type StepCaching } from './stepCache.ts';
 
 /** A stage's starting point: a base image, another stage, or nothing. */
 export interface StageStart {
@@ -32,11 +33,19 @@ export interface StageStart {
   readonly history: readonly HistoryEntry[];
   /** Merges the layers; called once, when the stage needs its files. */
   tree(): Promise<LayerTree>;
+  /** What the first step's key continues. */
+  readonly key: CacheKey;
 }
 
 /** A finished stage. */
 export interface StageResult {
   readonly image: Image;
+  /** As in the image, but entries without a layer have no times yet. */
+  readonly history: readonly HistoryEntry[];
+  /** Of the last step. */
+  readonly key: CacheKey;
+  /** Whether a step was executed, and not found in a cache; false also if there was none. */
+  readonly executed: boolean;
   readonly resolved: ResolvedStage;
   /** Its files, for stages that read them. */
   tree(): Promise<LayerTree>;
@@ -51,7 +60,8 @@ export interface StageInputs {
   readonly resolved: ResolvedStage;
   readonly start: StageStart;
   /** The files that a step reads from elsewhere. */
-  readonly source: (from: FileSource) => Promise<Tree>;
+  readonly source: OpenSource;
+  readonly caching: StepCaching | undefined;
   /** Steps take a place each; one that waits for another stage has none. */
   readonly limit: Limit;
   /** Told of each layer as soon as it is in the store. */
@@ -72,6 +82,10 @@ class StageRun implements AsyncDisposable {
   readonly #layers: Layer[];
   readonly #history: HistoryEntry[];
   readonly #runs: RunSteps;
+  readonly #cache: StageCache | undefined;
+  /** Found in a cache and not yet in the tree. */
+  readonly #unmerged: CachedStep[] = [];
+  #executed = false;
   #tree: Promise<LayerTree> | undefined;
 
   constructor(inputs: StageInputs) {
@@ -81,6 +95,8 @@ class StageRun implements AsyncDisposable {
     this.#layers = [...start.layers];
     this.#history = [...start.history];
     this.#runs = new RunSteps(session, this.#label);
+    const { caching } = inputs;
+    this.#cache = caching === undefined ? undefined : new StageCache(session, caching, start.key);
   }
 
   async result(): Promise<StageResult> {
@@ -90,14 +106,14 @@ class StageRun implements AsyncDisposable {
     const started = performance.now();
     session.emit({ kind: 'stage-started', stage: this.#label, base, steps: steps.length });
     const firstRun = steps.find((step) => step.kind === 'run');
-    if (firstRun !== undefined) {
-      session.log('info', `Unpacking rootfs as cmd ${firstRun.display} requires it.`);
-      const { tree } = await placed(firstRun, () => this.#inputs.limit(() => this.#runs.prepare(this.#layers)));
-      this.#tree = Promise.resolve(tree);
+    // With a cache nobody knows yet whether it will be executed.
+    if (firstRun !== undefined && this.#cache === undefined) {
+      await placed(firstRun, () => this.#inputs.limit(() => this.#unpack(firstRun)));
     }
     // By now they are on this disk if anything needs them there, so sending them ahead fetches nothing twice.
     const { baseIsNew, onLayer } = this.#inputs;
-    if (baseIsNew && (firstRun !== undefined || steps.every((step) => step.kind === 'metadata'))) {
+    const isSettled = this.#runs.isPrepared || steps.every((step) => step.kind === 'metadata');
+    if (baseIsNew && isSettled) {
       for (const layer of start.layers) onLayer(layer);
     }
     const before = session.request.singleSnapshot ? (await this.#files()).clone() : undefined;
@@ -116,12 +132,15 @@ class StageRun implements AsyncDisposable {
       platform: session.request.platform,
       config: resolved.config,
       ...(resolved.author === undefined ? {} : { author: resolved.author }),
-      created: session.clock.created(),
+      now: session.clock.created(),
       layers: this.#layers,
       history: this.#history,
     });
     return {
       image: { format: start.format, config, layers: this.#layers },
+      history: this.#history,
+      key: this.#cache?.key ?? start.key,
+      executed: this.#executed,
       resolved,
       tree: () => this.#files(),
     };
@@ -131,65 +150,106 @@ class StageRun implements AsyncDisposable {
     await this.#runs[Symbol.asyncDispose]();
   }
 
-  #files(): Promise<LayerTree> {
+  async #files(): Promise<LayerTree> {
     this.#tree ??= this.#inputs.start.tree();
-    return this.#tree;
+    const tree = await this.#tree;
+    const { listings } = this.#inputs.session;
+    for (let cached = this.#unmerged.shift(); cached !== undefined; cached = this.#unmerged.shift()) {
+      if (cached.layer === undefined) continue;
+      const listing = await cached.listing?.();
+      if (listing !== undefined) listings.put(cached.layer, listing.encode());
+      tree.applyLayer(cached.layer, listing ?? (await listings.get(cached.layer)));
+    }
+    return tree;
+  }
+
+  /** Makes the layers so far real, for a command to run in. */
+  async #unpack(step: Step): Promise<void> {
+    if (this.#runs.isPrepared) return;
+    this.#inputs.session.log('info', `Unpacking rootfs as cmd ${step.display} requires it.`);
+    const { tree } = await this.#runs.prepare(this.#layers);
+    this.#tree ??= Promise.resolve(tree);
   }
 
   async #step(step: Step, number: number, mode: SnapshotMode, before: LayerTree | undefined): Promise<void> {
     const { session, resolved, limit } = this.#inputs;
-    const source = await placed(step, () => this.#source(step));
+    await placed(step, () => this.#awaitSources(step));
     session.signal?.throwIfAborted();
     const event = { stage: this.#label, step: number, steps: resolved.steps.length, text: step.display };
     session.emit({ kind: 'step-started', ...event });
     const started = performance.now();
-    const scratch = mkdtempSync(join(session.scratch, 'step-'));
-    let layer: Layer | undefined;
-    try {
-      layer = await placed(step, () => limit(() => this.#execute(step, source, scratch, mode !== 'own-layer')));
-      if (mode === 'single-layer' && before !== undefined) layer = await this.#squash(before, scratch);
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
+    const cached = await placed(step, () => limit(() => this.#findCached(step)));
+    const made = cached ?? (await this.#make(step, mode, before));
     if (step.createdBy !== '') {
-      const author = resolved.author;
-      this.#history.push(historyEntry(step.createdBy, session.clock.created(), layer !== undefined, author));
+      this.#history.push(historyEntry(step.createdBy, made.layer && made, resolved.author));
     }
+    const { layer } = made;
     session.emit({
       kind: 'step-finished',
       ...event,
       milliseconds: performance.now() - started,
-      cached: false,
+      cached: cached !== undefined,
       ...(layer === undefined ? {} : { layer: { digest: layer.descriptor.digest, size: layer.descriptor.size } }),
     });
   }
 
+  async #findCached(step: Step): Promise<CachedStep | undefined> {
+    if (this.#cache === undefined || step.kind === 'metadata') return undefined;
+    const { session, source, onLayer } = this.#inputs;
+    const found = await this.#cache.find(step, source);
+    if (found === undefined) {
+      session.log('info', `No cached layer found for cmd ${step.display}`);
+      return undefined;
+    }
+    session.log('info', `Using caching version of cmd: ${step.display}`);
+    this.#unmerged.push(found);
+    if (found.layer !== undefined) {
+      this.#layers.push(found.layer);
+      onLayer(found.layer);
+    }
+    return found;
+  }
+
+  /** Executes a step. */
+  async #make(step: Step, mode: SnapshotMode, before: LayerTree | undefined): Promise<Made> {
+    const { session, limit } = this.#inputs;
+    if (step.kind === 'metadata' && mode !== 'single-layer') return { layer: undefined, created: '' };
+    const scratch = mkdtempSync(join(session.scratch, 'step-'));
+    try {
+      const own = await placed(step, () => limit(() => this.#execute(step, scratch, mode !== 'own-layer')));
+      const written = mode === 'single-layer' && before !== undefined ? await this.#squash(before, scratch) : own;
+      const created = session.clock.created();
+      if (step.kind !== 'metadata') this.#cache?.keep({ ...written, created });
+      return { layer: mode === 'no-layer' ? undefined : written?.layer, created };
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
+  }
+
   /** Waits for the stages and images that a step reads. */
-  async #source(step: Step): Promise<Tree | undefined> {
+  async #awaitSources(step: Step): Promise<void> {
     const { source } = this.#inputs;
+    if (step.kind === 'copy' || step.kind === 'add') await source(step.from);
     const mounts = step.kind === 'run' ? step.mounts : [];
     for (const mount of mounts) if ('from' in mount && mount.from !== undefined) await source(mount.from);
-    return step.kind === 'copy' || step.kind === 'add' ? source(step.from) : undefined;
   }
 
-  /** The layer that the step adds to the image, if it does. */
-  async #execute(step: Step, source: Tree | undefined, scratch: string, hidden: boolean): Promise<Layer | undefined> {
+  /** The layer that the step makes, if it does. */
+  async #execute(step: Step, scratch: string, hidden: boolean): Promise<WrittenLayer | undefined> {
     if (step.kind === 'metadata') return undefined;
-    const changes = await this.#changesOf(step, source, scratch);
+    this.#executed = true;
+    const changes = await this.#changesOf(step, scratch);
     // COPY and ADD always give their layer; anything else only if it changed something.
     if (changes.length === 0 && step.kind !== 'copy' && step.kind !== 'add') return undefined;
-    const layer = await this.#write(changes, scratch, hidden);
-    if (step.kind !== 'run') this.#runs.add(changes, layer);
-    return hidden ? undefined : layer;
+    const written = await this.#write(changes, scratch, hidden);
+    if (step.kind !== 'run') this.#runs.add(changes, written.layer);
+    return written;
   }
 
-  async #changesOf(
-    step: Exclude<Step, { kind: 'metadata' }>,
-    source: Tree | undefined,
-    scratch: string,
-  ): Promise<Changes> {
-    const { session } = this.#inputs;
-    const { clock, readBlob, signal } = session;
+  async #changesOf(step: Exclude<Step, { kind: 'metadata' }>, scratch: string): Promise<Changes> {
+    const { session, source } = this.#inputs;
+    const { clock, readBlob, download } = session;
+    if (step.kind === 'run') await this.#unpack(step);
     const tree = await this.#files();
     const accounts = (): ReturnType<typeof readAccounts> => readAccounts(tree, scratch, readBlob);
     switch (step.kind) {
@@ -199,12 +259,12 @@ class StageRun implements AsyncDisposable {
       case 'add':
         return copyStep(step, {
           destination: tree,
-          source: source ?? LayerTree.empty(),
+          source: await (await source(step.from)).tree(),
           accounts,
           clock,
           scratch,
           readBlob,
-          download: createDownloader(() => session.http(), signal),
+          download,
         });
       case 'run':
         return this.#run(step, tree, await accounts(), scratch);
@@ -213,37 +273,44 @@ class StageRun implements AsyncDisposable {
 
   async #run(step: RunStep, tree: LayerTree, accounts: AccountFiles, scratch: string): Promise<Changes> {
     const { session, source } = this.#inputs;
-    await using mounts = await resolveMounts(step.mounts, { session, source, scratch });
+    await using mounts = await resolveMounts(step.mounts, {
+      session,
+      source: async (from) => (await source(from)).tree(),
+      scratch,
+    });
     return await this.#runs.run(step, tree, accounts, mounts);
   }
 
-  async #write(changes: Changes, scratch: string, hidden: boolean): Promise<Layer> {
+  async #write(changes: Changes, scratch: string, hidden: boolean): Promise<WrittenLayer> {
     const { session, start, onLayer } = this.#inputs;
     using local = await localContents(changes, scratch, session.readBlob);
-    const { layer, listing } = await writeLayer(local.changes, {
+    const written = await writeLayer(local.changes, {
       store: session.store,
       format: start.format,
       ...(session.clock.latestTime === undefined ? {} : { latestTime: session.clock.latestTime }),
       ...(session.signal === undefined ? {} : { signal: session.signal }),
     });
+    const { layer, listing } = written;
     session.listings.put(layer, listing.encode());
     (await this.#files()).applyLayer(layer, listing);
     if (!hidden) {
       this.#layers.push(layer);
       onLayer(layer);
     }
-    return layer;
+    return written;
   }
 
   /** `--single-snapshot`: everything since the stage began as one layer. */
-  async #squash(before: LayerTree, scratch: string): Promise<Layer | undefined> {
+  async #squash(before: LayerTree, scratch: string): Promise<WrittenLayer | undefined> {
     const changes = diffTrees(before, await this.#files());
-    if (changes.length === 0) return undefined;
-    const files = await this.#files();
-    const layer = await this.#write(changes, scratch, false);
-    this.#tree = Promise.resolve(files);
-    return layer;
+    return changes.length === 0 ? undefined : this.#write(changes, scratch, false);
   }
+}
+
+/** What a step gave. */
+interface Made {
+  readonly layer?: Layer | undefined;
+  readonly created: string;
 }
 
 /** Says of an error at which line it happened. */

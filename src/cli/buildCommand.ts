@@ -124,7 +124,7 @@ function savedTo({ tarPath, ociLayoutPath }: BuildRequest): string {
 }
 
 function sayRemarks({ deprecations, remarks }: BuildOrder, { log }: BuildLog): void {
-  for (const text of [...deprecations, ...remarks.warnings]) log('warn', text);
+  for (const text of deprecations) log('warn', text);
   const idle = remarks.withoutEffect;
   if (idle.length > 0) log('info', `Flags without effect in kasane: ${idle.map(({ flag }) => flag).join(', ')}`);
   for (const { flag, because } of idle) log('debug', `${flag} has no effect: ${because}`);

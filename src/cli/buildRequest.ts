@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { BuildRequest, IsolationMode } from '../build/request.ts';
+import type { BuildRequest, CacheRequest, IsolationMode } from '../build/request.ts';
 import { BuildError } from '../errors.ts';
 import { hostPlatform, parsePlatform } from '../image/platform.ts';
 import { mirrorMap } from '../registry/mirrors.ts';
@@ -65,6 +65,7 @@ export function buildRequest(flags: ParsedFlags<BuildFlags>, face: Face, around:
       map: mirrorMap(values['registry-map'], values['registry-mirror']),
       fallBack: !values['skip-default-registry-fallback'],
     },
+    ...(values.cache ? { cache: cacheRequest(flags) } : {}),
     secrets: parseSecrets(values.secret, around.environment, absolute),
     sshAgents: parseSshAgents(values.ssh, around.environment, absolute),
   };
@@ -77,6 +78,16 @@ function given<N extends string>(
   change: (text: string) => string = (same) => same,
 ): { readonly [K in N]?: string } {
   return text === '' ? {} : ({ [name]: change(text) } as { [K in N]: string });
+}
+
+function cacheRequest({ values }: ParsedFlags<BuildFlags>): CacheRequest {
+  return {
+    ...given('repository', values['cache-repo']),
+    push: !values['no-push-cache'],
+    runLayers: values['cache-run-layers'],
+    copyLayers: values['cache-copy-layers'],
+    maxAge: values['cache-ttl'] / 1e6,
+  };
 }
 
 /** In kaniko's words. */

@@ -26,7 +26,7 @@ export function buildUsage(face: Face, occasion: 'help' | 'after-error'): string
   ].join('');
 }
 
-const MARKS = { 'no-effect': ' [no effect]', pending: ' [no effect yet]', unsupported: ' [unsupported]' } as const;
+const MARKS = { 'no-effect': ' [no effect]', unsupported: ' [unsupported]' } as const;
 
 function supportMark(name: string): string {
   const { support }: ExecutorFlagTable[string] = executorFlags[name as keyof typeof executorFlags];

@@ -3,8 +3,6 @@ import type { ExecutorFlag, ExecutorFlagTable } from './flags/executorFlag.ts';
 import type { FlagValue, ParsedFlags } from './pflag.ts';
 
 export interface FlagRemarks {
-  /** What the user should know. */
-  readonly warnings: readonly string[];
   /** Spellings of given flags that change nothing, and why. */
   readonly withoutEffect: readonly { readonly flag: string; readonly because: string }[];
 }
@@ -14,7 +12,6 @@ export interface FlagRemarks {
  * @throws BuildError `FLAG_UNSUPPORTED` for the first one that asks for something kasane can't do
  */
 export function remarkOnFlags<T extends ExecutorFlagTable>(table: T, parsed: ParsedFlags<T>): FlagRemarks {
-  const warnings: string[] = [];
   const withoutEffect: { flag: string; because: string }[] = [];
   for (const [name, spelling] of parsed.given) {
     const flag: ExecutorFlag | undefined = table[name];
@@ -23,11 +20,9 @@ export function remarkOnFlags<T extends ExecutorFlagTable>(table: T, parsed: Par
     const { level, because, harmless = [] } = flag.support;
     if (level === 'no-effect') withoutEffect.push({ flag: spelling, because });
     if (level === 'no-effect' || asksForNothing(value, flag.default, harmless)) continue;
-    if (level === 'pending') warnings.push(`${spelling}: ${because}`);
-    else
-      throw new BuildError('FLAG_UNSUPPORTED', `${spelling} is not supported: ${because}`, { facts: { flag: name } });
+    throw new BuildError('FLAG_UNSUPPORTED', `${spelling} is not supported: ${because}`, { facts: { flag: name } });
   }
-  return { warnings, withoutEffect };
+  return { withoutEffect };
 }
 
 function asksForNothing(value: FlagValue, normal: FlagValue, harmless: readonly string[]): boolean {

@@ -34,8 +34,6 @@ test('a secret flag that says too little or too much is refused in kaniko’s wo
 });
 
 test('an ssh agent is the user’s own or the one that is named', () => {
-  const agents = (values: string[], env: Record<string, string> = environment): unknown =>
-    parseSshAgents(values, env, absolute);
   assert.deepEqual(agents(['default', 'git=sock']), [
     { id: 'default', socket: '/run/agent' },
     { id: 'git', socket: '/work/sock' },
@@ -43,3 +41,7 @@ test('an ssh agent is the user’s own or the one that is named', () => {
   assert.throws(() => agents(['default'], {}), { code: 'FLAG_INVALID' });
   assert.throws(() => agents(['=x']), { code: 'FLAG_INVALID' });
 });
+
+function agents(values: string[], env: Record<string, string> = environment): unknown {
+  return parseSshAgents(values, env, absolute);
+}

@@ -39,7 +39,7 @@ export function copyFiles(
     const entry = source.entry(item.node);
     // Each source is a copy of its own, so hard links are kept within one only.
     const copier = new Copier(source, destination, rules);
-    if (entry.type !== 'directory' && rules.excludes?.(item.name as TreePath, false) === true) continue;
+    if (entry.type !== 'directory' && rules.excludes?.(item.name, false) === true) continue;
     const directory = makeDirectories(destination, target.endsWith('/') ? target : dirname(target), rules);
     const found = resolvePath(destination, fromText(target));
     if (entry.type === 'directory') {

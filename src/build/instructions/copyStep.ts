@@ -44,7 +44,7 @@ export async function copyStep(step: CopyStep, inputs: CopyInputs): Promise<Chan
   // A linked layer depends on nothing below it: it is made on an empty root, and links in the way are not followed.
   const destination = new WorkingTree(step.link ? LayerTree.empty() : inputs.destination);
   requireDirectoryTarget(step, inputs.destination);
-  for (const [index, source] of step.sources.entries()) {
+  for (const source of step.sources) {
     if (source.kind === 'inline') {
       const bytes = Buffer.from(source.content);
       copyOne(
@@ -56,8 +56,7 @@ export async function copyStep(step: CopyStep, inputs: CopyInputs): Promise<Chan
         rules,
       );
     } else if (source.kind === 'url') {
-      const path = join(inputs.scratch, `download-${index}`);
-      const { name, size, mtime } = await inputs.download(source.url, path, step.checksum);
+      const { path, name, size, mtime } = await inputs.download(source.url, step.checksum);
       if (step.unpack === true && (await isArchive(path))) await unpack(path, destination, step, rules, inputs);
       else
         copyOne(name, { kind: 'disk', path }, newEntry('file', { mode: 0o600, size, mtime }), destination, step, rules);

@@ -1,46 +1,67 @@
-import { createWriteStream } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { BuildError, redact } from '../../errors.ts';
 import type { HttpClient } from '../../http/client.ts';
 import type { Timestamp } from '../../tar/header.ts';
 
 export interface Downloaded {
+  /** Where it lies until the build ends. */
+  readonly path: string;
   /** What the URL calls the file. */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
+  /** Hexadecimal. */
+  readonly sha256: string;
   /** The server's Last-Modified; 1970 without one, as BuildKit has it. */
   readonly mtime: Timestamp;
 }
 
-/** Fetches a URL to a path. `checksum` is `sha256:…`, verified before anything uses the file. */
-export type Downloader = (url: string, path: string, checksum: string | undefined) => Promise<Downloaded>;
+/** Fetches a URL, once in a build. `checksum` is `sha256:…`, verified before anything uses the file. */
+export type Downloader = (url: string, checksum: string | undefined) => Promise<Downloaded>;
+
+export interface DownloaderOptions {
+  readonly http: () => Promise<HttpClient>;
+  /** A path that does not exist yet. */
+  readonly newPath: () => string;
+  readonly signal: AbortSignal | undefined;
+}
 
 const UNNAMED = '__unnamed__';
 
 /** @throws BuildError `ADD_FAILED`, `CHECKSUM_MISMATCH` */
-export function createDownloader(http: () => Promise<HttpClient>, signal: AbortSignal | undefined): Downloader {
-  return async (url, path, checksum) => {
-    const client = await http();
-    const response = await client.request({ method: 'GET', url, ...(signal === undefined ? {} : { signal }) });
-    if (response.status !== 200) {
-      await response.discard();
-      throw new BuildError('ADD_FAILED', `invalid response status ${response.status} for ${redact(url)}`);
-    }
-    const hash = createHash('sha256');
-    let size = 0;
-    async function* counted(): AsyncGenerator<Uint8Array> {
-      for await (const chunk of response.body) {
-        hash.update(chunk);
-        size += chunk.length;
-        yield chunk;
-      }
-    }
-    await pipeline(counted(), createWriteStream(path, { flags: 'wx' }));
-    verify(url, `sha256:${hash.digest('hex')}`, checksum);
-    return { name: nameOf(new URL(url)), size, mtime: lastModified(response.headers['last-modified']) };
+export function createDownloader(options: DownloaderOptions): Downloader {
+  const downloads = new Map<string, Promise<Downloaded>>();
+  return async (url, checksum) => {
+    let download = downloads.get(url);
+    if (download === undefined) downloads.set(url, (download = fetchUrl(url, options)));
+    const downloaded = await download;
+    verify(url, `sha256:${downloaded.sha256}`, checksum);
+    return downloaded;
   };
+}
+
+async function fetchUrl(url: string, { http, newPath, signal }: DownloaderOptions): Promise<Downloaded> {
+  const client = await http();
+  const response = await client.request({ method: 'GET', url, ...(signal === undefined ? {} : { signal }) });
+  if (response.status !== 200) {
+    await response.discard();
+    throw new BuildError('ADD_FAILED', `invalid response status ${response.status} for ${redact(url)}`);
+  }
+  const path = newPath();
+  const hash = createHash('sha256');
+  let size = 0;
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of response.body) {
+      hash.update(chunk);
+      size += chunk.length;
+      yield chunk;
+    }
+  }
+  await pipeline(counted(), createWriteStream(path, { flags: 'wx' }));
+  const mtime = lastModified(response.headers['last-modified']);
+  return { path, name: nameOf(new URL(url)), size, sha256: hash.digest('hex'), mtime };
 }
 
 function verify(url: string, actual: string, expected: string | undefined): void {

@@ -37,8 +37,12 @@ export class RunSteps implements AsyncDisposable {
     this.#stage = stage;
   }
 
+  get isPrepared(): boolean {
+    return this.#stack !== undefined;
+  }
+
   /**
-   * Unpacks the layers that the stage starts from.
+   * Unpacks the layers that the stage has so far.
    * @throws BuildError `ISOLATION_UNAVAILABLE` if the mode that was asked for runs no commands
    */
   async prepare(layers: readonly Layer[]): Promise<LayerStack> {
@@ -151,17 +155,15 @@ const WHERE_RUN_WORKS =
 
 /** What a container finds in /etc of the machine it runs on. */
 function machineFiles(): PlacedFile[] {
-  const file = (path: string, content: string): PlacedFile => ({
-    path,
-    content: Buffer.from(content),
-    mode: 0o644,
-    writable: true,
-  });
   return [
-    file('/etc/hostname', `${HOSTNAME}\n`),
-    file('/etc/hosts', `${readIfThere('/etc/hosts')}\n127.0.0.1\t${HOSTNAME}\n`),
-    file('/etc/resolv.conf', readIfThere('/etc/resolv.conf')),
+    machineFile('/etc/hostname', `${HOSTNAME}\n`),
+    machineFile('/etc/hosts', `${readIfThere('/etc/hosts')}\n127.0.0.1\t${HOSTNAME}\n`),
+    machineFile('/etc/resolv.conf', readIfThere('/etc/resolv.conf')),
   ];
+}
+
+function machineFile(path: string, content: string): PlacedFile {
+  return { path, content: Buffer.from(content), mode: 0o644, writable: true };
 }
 
 function scriptOf({ script }: RunStep): PlacedFile[] {

@@ -1,9 +1,4 @@
-import type { ExecutorFlagTable, FlagSupport } from './executorFlag.ts';
-
-const withCache = {
-  level: 'no-effect',
-  because: 'it matters only with --cache, which comes with a later release',
-} as const satisfies FlagSupport;
+import type { ExecutorFlagTable } from './executorFlag.ts';
 
 /** What is kept from one build to the next. */
 export const cacheFlags = {
@@ -11,19 +6,22 @@ export const cacheFlags = {
     type: 'bool',
     default: false,
     help: 'Use cached layers.',
-    support: { level: 'pending', because: 'nothing is cached yet, every step is executed' },
   },
-  'cache-repo': { type: 'string', default: '', help: 'Repository for cached layers.', support: withCache },
-  'cache-dir': { type: 'string', default: '/cache', help: 'Directory of cached base images.', support: withCache },
+  'cache-repo': { type: 'string', default: '', help: 'Repository for cached layers.' },
+  'cache-dir': {
+    type: 'string',
+    default: '/cache',
+    help: 'Directory of cached base images.',
+    support: { level: 'no-effect', because: 'base images are taken from their registries until the warmer comes' },
+  },
   'cache-ttl': {
     type: 'duration',
     default: 336 * 3600e9,
     help: 'Age from which cached layers are not used.',
-    support: withCache,
   },
-  'cache-copy-layers': { type: 'bool', default: false, help: 'Cache layers of COPY and ADD.', support: withCache },
-  'cache-run-layers': { type: 'bool', default: true, help: 'Cache layers of RUN.', support: withCache },
-  'no-push-cache': { type: 'bool', default: false, help: 'Do not push cached layers.', support: withCache },
+  'cache-copy-layers': { type: 'bool', default: false, help: 'Cache layers of COPY and ADD.' },
+  'cache-run-layers': { type: 'bool', default: true, help: 'Cache layers of RUN.' },
+  'no-push-cache': { type: 'bool', default: false, help: 'Do not push cached layers.' },
   'compressed-caching': {
     type: 'bool',
     default: true,

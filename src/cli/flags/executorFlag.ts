@@ -2,10 +2,10 @@ import type { FlagDefinition } from '../pflag.ts';
 
 /**
  * How far kasane goes with a flag of kaniko's that does not do all it says. `no-effect`: harmless or pointless here,
- * accepted. `pending`: accepted with a warning. `unsupported`: an error, unless the value asks for nothing.
+ * accepted. `unsupported`: an error, unless the value asks for nothing.
  */
 export interface FlagSupport {
-  readonly level: 'no-effect' | 'pending' | 'unsupported';
+  readonly level: 'no-effect' | 'unsupported';
   /** Why, as the second half of a sentence; shown to users and in docs/flags.md. */
   readonly because: string;
   /** Texts besides the default that ask for nothing, so that they pass. */
