@@ -27,6 +27,14 @@ const SYMBOLIC = [
   'a=rwxst',
   'o+u',
   'u=,g+w',
+  'u+t',
+  'o-t',
+  'g=s',
+  'ug+s',
+  'o+s',
+  'a-s',
+  '-x+X',
+  'u=g,g=o,o=u',
 ];
 
 test('symbolic modes mean what chmod(1) makes of them under umask 0', (t) => {

@@ -1,7 +1,7 @@
 import { BuildError } from '../../errors.ts';
 
 /**
- * What `--chmod` makes of a mode: an octal number, or chmod(1)'s symbolic form with umask 0.
+ * What `--chmod` makes of a mode: an octal number, or GNU chmod's symbolic form with umask 0.
  * @throws BuildError `CHMOD_INVALID`
  */
 export function parseChmod(text: string): (mode: number, isDirectory: boolean) => number {
@@ -41,41 +41,37 @@ function parseClause(text: string): Clause | undefined {
   return { who: match[1] ?? '', actions };
 }
 
-function applyClause(start: number, clause: Clause, isDirectory: boolean): number {
-  const who = clause.who === '' || clause.who.includes('a') ? 'ugo' : clause.who;
+function applyClause(start: number, { who, actions }: Clause, isDirectory: boolean): number {
+  const affected = who === '' ? ALL : [...who].reduce((bits, whom) => bits | (AFFECTED[whom] ?? 0), 0);
   let mode = start;
-  for (const { operator, permissions } of clause.actions) {
-    const bits = bitsFor(who, permissions, mode, isDirectory);
-    if (operator === '+') mode |= bits;
-    else if (operator === '-') mode &= ~bits;
-    else mode = (mode & ~assignable(who, isDirectory)) | bits;
+  for (const { operator, permissions } of actions) {
+    const named = bitsOf(permissions, mode, isDirectory) & affected;
+    // A directory's setuid and setgid bits change only if they are named.
+    const kept = isDirectory ? SET_IDS & ~named : 0;
+    if (operator === '+') mode |= named;
+    else if (operator === '-') mode &= ~named;
+    else mode = (mode & (~affected | kept)) | named;
   }
   return mode;
 }
 
-const SHIFT: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 };
+const ALL = 0o7777;
+const SET_IDS = 0o6000;
 
-function bitsFor(who: string, permissions: string, mode: number, isDirectory: boolean): number {
-  let triple = 0;
-  let special = 0;
+/** What a class of users owns of a mode, as GNU chmod has it: the sticky bit is the others'. */
+const AFFECTED: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o1007, a: ALL };
+
+const PERMISSIONS: Readonly<Record<string, number>> = { r: 0o444, w: 0o222, x: 0o111, s: SET_IDS, t: 0o1000 };
+
+/** Permissions for every class of users. */
+function bitsOf(permissions: string, mode: number, isDirectory: boolean): number {
+  let bits = 0;
   for (const permission of permissions) {
-    if (permission === 'r') triple |= 4;
-    else if (permission === 'w') triple |= 2;
-    else if (permission === 'x') triple |= 1;
-    else if (permission === 'X') triple |= isDirectory || (mode & 0o111) !== 0 ? 1 : 0;
-    else if (permission === 's') special |= (who.includes('u') ? 0o4000 : 0) | (who.includes('g') ? 0o2000 : 0);
-    else if (permission === 't') special |= 0o1000;
-    else triple |= (mode >> (SHIFT[permission] ?? 0)) & 7;
+    if (permission === 'X') bits |= isDirectory || (mode & 0o111) !== 0 ? 0o111 : 0;
+    else if (permission === 'u') bits |= ((mode >> 6) & 7) * 0o111;
+    else if (permission === 'g') bits |= ((mode >> 3) & 7) * 0o111;
+    else if (permission === 'o') bits |= (mode & 7) * 0o111;
+    else bits |= PERMISSIONS[permission] ?? 0;
   }
-  let bits = special;
-  for (const whom of who) bits |= triple << (SHIFT[whom] ?? 0);
-  return bits;
-}
-
-/** What `=` clears; a directory keeps its setuid and setgid bits, as GNU chmod leaves them. */
-function assignable(who: string, isDirectory: boolean): number {
-  let bits = who === 'ugo' && !isDirectory ? 0o1000 : 0;
-  for (const whom of who) bits |= 7 << (SHIFT[whom] ?? 0);
-  if (!isDirectory) bits |= (who.includes('u') ? 0o4000 : 0) | (who.includes('g') ? 0o2000 : 0);
   return bits;
 }
