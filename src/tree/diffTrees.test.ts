@@ -1,41 +1,17 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { newEntry } from './entry.ts';
 import type { TarHeader } from '../tar/header.ts';
-import type { Change } from './change.ts';
 import { diffTrees } from './diffTrees.ts';
-import { LayerListing } from './layerListing.ts';
 import type { LayerTree } from './layerTree.ts';
 import { compareTreePaths } from './path.ts';
-import { directory, file, hardlink, layerNamed, listingOf, symlink, textOf, treeOf } from './sampleTrees.ts';
+import { applyTo, directory, file, hardlink, layerNamed, listingOf, symlink, textOf, treeOf } from './sampleTrees.ts';
 import type { NodeId, Tree } from './tree.ts';
-import { whiteoutPath } from './whiteout.ts';
-
-/** The layer that changes make, on a tree. */
-function apply(changes: readonly Change[], tree: LayerTree): LayerTree {
-  const result = tree.clone();
-  const listing = LayerListing.empty();
-  for (const [index, change] of changes.entries()) listing.append(headerOf(change), index * 512);
-  result.applyLayer(layerNamed(99), listing);
-  return result;
-}
-
-function headerOf(change: Change): TarHeader {
-  switch (change.kind) {
-    case 'put':
-      return { ...change.entry, path: change.path };
-    case 'link':
-      return { ...change.entry, type: 'hardlink', path: change.path, linkTarget: change.target };
-    case 'remove':
-    case 'opaque':
-      return { ...newEntry('file', {}), path: whiteoutPath(change) };
-  }
-}
 
 function assertLaw(below: LayerTree, above: LayerTree): void {
   const changes = diffTrees(below, above);
-  const result = apply(changes, below);
+  const result = below.clone();
+  applyTo(result, changes);
   assert.deepEqual(textOf(result), textOf(above));
   assert.deepEqual(times(result), times(above));
   for (const [index, { path: at }] of changes.entries()) {

@@ -2,11 +2,13 @@ import { fromText, toText, type ByteString } from '../byteString.ts';
 import { digestOf } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import type { TarHeader } from '../tar/header.ts';
+import type { Change, Changes } from './change.ts';
 import { newEntry, type Entry } from './entry.ts';
 import { LayerListing } from './layerListing.ts';
 import { LayerTree } from './layerTree.ts';
 import { joinTreePath, ROOT_PATH } from './path.ts';
 import type { NodeId, Tree, TreePath } from './tree.ts';
+import { whiteoutPath } from './whiteout.ts';
 
 // For tests: layers from headers, and trees as text.
 
@@ -80,4 +82,21 @@ function lineOf(path: ByteString, { type, mode, uid, gid, size, linkTarget }: En
   if (type === 'symlink') return `${name} -> ${toText(linkTarget)}`;
   const attributes = `${mode.toString(8)} ${uid}:${gid}`;
   return type === 'file' ? `${name} file ${attributes} ${size}` : `${name} ${type} ${attributes}`;
+}
+
+/** Puts the layer that changes make on a tree. */
+export function applyTo(tree: LayerTree, changes: Changes): void {
+  tree.applyLayer(layerNamed(99), listingOf(changes.map(headerOf)));
+}
+
+function headerOf(change: Change): TarHeader {
+  switch (change.kind) {
+    case 'put':
+      return { ...change.entry, path: change.path };
+    case 'link':
+      return { ...change.entry, type: 'hardlink', path: change.path, linkTarget: change.target };
+    case 'remove':
+    case 'opaque':
+      return { ...newEntry('file', {}), path: whiteoutPath(change) };
+  }
 }
