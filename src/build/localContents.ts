@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Layer } from '../image/image.ts';
 import { extractFiles } from '../layer/extractFiles.ts';
 import type { Change, Changes } from '../tree/change.ts';
-import type { Content } from '../tree/entry.ts';
 import { resolvePath } from '../tree/resolve.ts';
 import type { Tree } from '../tree/tree.ts';
 
@@ -44,32 +43,34 @@ export async function localContents(changes: Changes, scratch: string, readBlob:
 /** Bytes of a file that a build reads for itself, such as /etc/passwd; larger ones are not believed. */
 const SMALL_FILE = 4 << 20;
 
-/** The text of a small regular file of a tree, links followed inside the root; undefined if there is no such file. */
-export async function readSmallFile(
+/**
+ * The texts of small regular files of a tree, links followed inside the root; undefined where there is no such file. Each layer is read
+ * once for all of them.
+ */
+export async function readSmallFiles(
   tree: Tree,
-  path: string,
+  paths: readonly string[],
   scratch: string,
   readBlob: ReadBlob,
-): Promise<string | undefined> {
-  const { node } = resolvePath(tree, path);
-  if (node === undefined) return undefined;
-  const { type, size } = tree.entry(node);
-  if (type !== 'file' || size > SMALL_FILE) return undefined;
-  if (size === 0) return '';
-  return readContent(tree.content(node), scratch, readBlob);
+): Promise<(string | undefined)[]> {
+  const found = paths.map((path) => smallFile(tree, path));
+  const changes = found.filter((change) => change !== undefined);
+  using local = await localContents(changes, scratch, readBlob);
+  const texts = local.changes.map(textOf);
+  return found.map((change) => (change === undefined ? undefined : texts.shift()));
 }
 
-async function readContent(content: Content, scratch: string, readBlob: ReadBlob): Promise<string> {
-  if (content.kind === 'bytes') return Buffer.from(content.bytes).toString('utf8');
-  if (content.kind === 'disk') return readFileSync(content.path, 'utf8');
-  const directory = makeScratch(scratch);
-  try {
-    const path = join(directory, 'file');
-    await extractFiles(readBlob(content.layer), content.layer, new Map([[content.offset, path]]));
-    return readFileSync(path, 'utf8');
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+function smallFile(tree: Tree, path: string): Change | undefined {
+  const { node, path: real } = resolvePath(tree, path);
+  const entry = node === undefined ? undefined : tree.entry(node);
+  if (node === undefined || entry?.type !== 'file' || entry.size > SMALL_FILE) return undefined;
+  return { kind: 'put', path: real, entry, ...(entry.size === 0 ? {} : { content: tree.content(node) }) };
+}
+
+function textOf(change: Change): string {
+  const content = change.kind === 'put' ? change.content : undefined;
+  if (content?.kind === 'disk') return readFileSync(content.path, 'utf8');
+  return content?.kind === 'bytes' ? Buffer.from(content.bytes).toString('utf8') : '';
 }
 
 function makeScratch(scratch: string): string {
