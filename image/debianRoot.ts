@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { isNative, type Machine } from './machine.ts';
 import { runProgram } from './program.ts';
 
@@ -30,8 +30,10 @@ export function debianRoot(machine: Machine, names: readonly string[], scratch: 
 function installed(names: readonly string[]): DebianRoot {
   const missing = names.filter((name) => !existsSync(`/usr/share/doc/${name}/copyright`));
   if (missing.length > 0) throw new Error(`needs Debian with ${missing.join(', ')} installed`);
-  // One by one: what is asked for together is answered in the order of the alphabet.
-  return { directory: '/', packages: names.map((name) => parse(runProgram(['dpkg-query', '-W', '-f', FIELDS, name]))) };
+  const lines = runProgram(['dpkg-query', '-W', '-f', FIELDS, ...names])
+    .trim()
+    .split('\n');
+  return { directory: '/', packages: lines.map(parse) };
 }
 
 function downloaded(machine: Machine, names: readonly string[], scratch: string): DebianRoot {
@@ -52,11 +54,20 @@ function downloaded(machine: Machine, names: readonly string[], scratch: string)
     'Acquire::Languages=none',
   ].flatMap((option) => ['-o', option]);
   runProgram(['apt-get', '-q', ...options, 'update']);
-  runProgram(['apt-get', '-q', ...options, 'download', ...names], { cwd: archives });
-  const files = readdirSync(archives).map((name) => join(archives, name));
-  for (const file of files) runProgram(['dpkg-deb', '--extract', file, directory]);
-  const packages = files.map((file) => parse(runProgram(['dpkg-deb', '--show', `--showformat=${FIELDS}`, file])));
-  return { directory, packages: packages.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name)) };
+  const fetch = (wanted: readonly string[]): void => {
+    runProgram(['apt-get', '-q', ...options, 'download', ...wanted], { cwd: archives });
+    for (const name of readdirSync(archives)) runProgram(['dpkg-deb', '--extract', join(archives, name), directory]);
+  };
+  fetch(names);
+  // Packages of one source may share their documentation by a link to that of another.
+  const elsewhere = names
+    .map((name) => join(directory, 'usr/share/doc', name))
+    .filter((path) => !existsSync(path))
+    .map((path) => basename(readlinkSync(path)));
+  if (elsewhere.length > 0) fetch([...new Set(elsewhere)]);
+  const all = readdirSync(archives).map((name) => join(archives, name));
+  const packages = all.map((file) => parse(runProgram(['dpkg-deb', '--show', `--showformat=${FIELDS}`, file])));
+  return { directory, packages: packages.filter(({ name }) => names.includes(name)) };
 }
 
 function parse(line: string): DebianPackage {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 /** Debian's package for each program. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
   buildah: 'buildah',
   'busybox-static': 'busybox-static',
   debootstrap: 'debootstrap',
@@ -16,6 +17,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   patchelf: 'patchelf',
   podman: 'podman',
+  'qemu-aarch64-static': 'qemu-user-static',
   runc: 'runc',
   setpriv: 'util-linux',
   skopeo: 'skopeo',

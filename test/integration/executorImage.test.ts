@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
+import { kanikoVersion } from '../../src/cli/version.ts';
 import { CAPABILITIES } from '../../src/linux/capabilities.ts';
+import { version } from '../../src/version.ts';
 import { busyboxBase } from '../bases/bases.ts';
 import { hasProgram, runProgram } from '../bases/program.ts';
 import { readLayout, type TarLine } from './layoutImage.ts';
@@ -106,11 +108,11 @@ describe("kasane's own image", { skip }, () => {
       },
     };
     for (const settings of [{}, { uid: 1000, readOnly: true, capabilities: [] }, hostile]) {
-      const version = await run(bench, image, ['version'], settings);
-      assert.deepEqual(version, { exitCode: 0, stdout: 'Kaniko version :  v0.1.0\n', stderr: '' });
+      const started = await run(bench, image, ['version'], settings);
+      assert.deepEqual(started, { exitCode: 0, stdout: kanikoVersion, stderr: '' });
     }
     const kasane = await runContainer(bench, image.bundle, { args: ['/kaniko/kasane', 'version'] });
-    assert.deepEqual(kasane, { exitCode: 0, stdout: 'kasane 0.1.0\n', stderr: '' });
+    assert.deepEqual(kasane, { exitCode: 0, stdout: `kasane ${version}\n`, stderr: '' });
     const warmer = await runContainer(bench, image.bundle, { args: ['/kaniko/warmer', '--image=x'] });
     assert.equal(warmer.exitCode, 1);
     assert.match(warmer.stderr, /no warmer yet/);
@@ -267,7 +269,27 @@ describe("kasane's own image", { skip }, () => {
         args: [shell, '-c', script],
         binds: [{ source: context, target: '/workspace', readOnly: true }],
       });
-      assert.deepEqual(ended, { exitCode: 0, stdout: 'Kaniko version :  v0.1.0\n1\n2\n', stderr: '' });
+      assert.deepEqual(ended, { exitCode: 0, stdout: `${kanikoVersion}1\n2\n`, stderr: '' });
+    }
+  });
+
+  test('for the other machine it is made here too, and starts under an emulator', async (t) => {
+    const lacks = ['aarch64-linux-gnu-strip', 'qemu-aarch64-static', 'npm'].find((name) => !hasProgram(name));
+    if (process.arch === 'arm64' || lacks !== undefined) {
+      t.skip(lacks === undefined ? 'this machine is the other one' : `needs ${lacks}`);
+      return;
+    }
+    const { layout, bundle } = make('arm64', ['--platform', 'linux/arm64']);
+    assert.equal(readLayout(layout).config.architecture, 'arm64');
+    const root = join(bundle, 'rootfs');
+    const emulate = ['qemu-aarch64-static', '-L', root];
+    const bench = workbench(t);
+    const words = [join(root, 'kaniko/bin/node'), '--no-warnings', join(root, 'kaniko/executor'), 'version'];
+    const ended = await bench.run([...emulate, ...words], { env: { OPENSSL_CONF: '/dev/null' } });
+    assert.deepEqual(ended, { exitCode: 0, stdout: kanikoVersion, stderr: '' });
+    for (const name of ['env', 'unshare']) {
+      const { exitCode, stderr } = await bench.run([...emulate, join(root, 'kaniko/bin', name), '--version']);
+      assert.equal(exitCode, 0, stderr);
     }
   });
 });
