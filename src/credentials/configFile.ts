@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { BuildError, hasErrno, messageOf } from '../errors.ts';
-import type { Credential } from './keychain.ts';
+import type { Credential } from './credential.ts';
 
 /** A docker `config.json` or podman `auth.json`. Keys are as written there. */
 export interface ConfigFile {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { messageOf } from '../errors.ts';
-import type { Credential } from './keychain.ts';
+import type { Credential } from './credential.ts';
 
 export type HelperAnswer =
   | { readonly kind: 'found'; readonly credential: Credential }

@@ -1,18 +1,10 @@
 // Keychains: where registry credentials come from. Docker's configuration files and credential helpers.
 import { readCredentialFiles } from './configFile.ts';
 import type { ConfigFile } from './configFile.ts';
+import type { Credential } from './credential.ts';
 import { runCredentialHelper } from './helper.ts';
 import type { HelperRunner } from './helper.ts';
 import { credentialKeys, normaliseKey, serverAddress } from './registryKey.ts';
-
-/** What proves who we are to a registry. Secrets never reach a message. */
-export type Credential =
-  | { readonly kind: 'anonymous' }
-  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
-  /** An OAuth2 refresh token, exchanged at the registry's token server. */
-  | { readonly kind: 'identity-token'; readonly token: string }
-  /** A bearer token for the registry itself. */
-  | { readonly kind: 'registry-token'; readonly token: string };
 
 export interface FoundCredential {
   readonly credential: Credential;

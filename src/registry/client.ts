@@ -4,11 +4,11 @@ import type { EventListener } from '../events.ts';
 import type { HttpClient } from '../http/client.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
-import type { Image, Layer } from '../image/image.ts';
+import type { Image } from '../image/image.ts';
 import type { Platform } from '../image/platform.ts';
 import type { BlobStore } from '../store/blobStore.ts';
+import type { BlobSource, CallOptions, RegistryContext, Repository, UploadOutcome } from './context.ts';
 import { endpointOf } from './endpoint.ts';
-import type { Direction } from './endpoint.ts';
 import { getManifest, putManifest } from './manifest.ts';
 import type { FetchedManifest } from './manifest.ts';
 import { openBlob } from './openBlob.ts';
@@ -20,19 +20,6 @@ import { resolveImage } from './resolveImage.ts';
 import { createSession } from './session.ts';
 import type { Session } from './session.ts';
 import { hasBlob, uploadBlob } from './uploadBlob.ts';
-
-/** A `Layer`, or any other blob. */
-export type BlobSource = Pick<Layer, 'descriptor' | 'locations'>;
-
-/** A repository of a registry, as in `Reference`. */
-export interface Repository {
-  readonly registry: string;
-  readonly repository: string;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-}
 
 /**
  * Registries as one thing. Everything that comes is verified by digest and size before it is handed on as whole; every
@@ -71,15 +58,6 @@ export interface RegistryClient {
   putManifest(reference: Reference, bytes: Uint8Array, mediaType: string, options?: CallOptions): Promise<Digest>;
   /** Starts an upload and takes it back. @throws BuildError `PUSH_NOT_PERMITTED` with kaniko's text */
   checkPushPermission(target: Repository, options?: CallOptions): Promise<void>;
-}
-
-export type UploadOutcome = 'existed' | 'mounted' | 'uploaded';
-
-/** What the operations share. */
-export interface RegistryContext {
-  readonly http: HttpClient;
-  readonly listener: EventListener | undefined;
-  session(registry: string, direction: Direction): Session;
 }
 
 export interface RegistryClientOptions {

@@ -2,7 +2,7 @@ import { BuildError } from '../errors.ts';
 import { digestOf, isDigest } from '../image/digest.ts';
 import type { Digest } from '../image/digest.ts';
 import { MEDIA_TYPES } from '../image/mediaType.ts';
-import type { CallOptions, RegistryContext } from './client.ts';
+import type { CallOptions, RegistryContext } from './context.ts';
 import { registryFailure } from './failure.ts';
 import { formatReference } from './reference.ts';
 import type { Reference } from './reference.ts';

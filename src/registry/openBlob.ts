@@ -1,7 +1,7 @@
 import { BuildError, messageOf } from '../errors.ts';
 import type { HttpResponse } from '../http/client.ts';
 import type { Descriptor } from '../image/descriptor.ts';
-import type { CallOptions, RegistryContext, Repository } from './client.ts';
+import type { CallOptions, RegistryContext, Repository } from './context.ts';
 import { registryFailure } from './failure.ts';
 import { reportTransfer } from './transfer.ts';
 import { sizeMismatch, verify } from './verify.ts';

@@ -1,5 +1,5 @@
 import { BuildError, messageOf } from '../errors.ts';
-import type { CallOptions, RegistryContext, Repository } from './client.ts';
+import type { CallOptions, RegistryContext, Repository } from './context.ts';
 import { startUpload } from './uploadBlob.ts';
 
 /** See `RegistryClient.checkPushPermission`. */

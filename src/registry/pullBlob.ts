@@ -1,6 +1,6 @@
 import { BuildError } from '../errors.ts';
 import type { BlobStore, BlobWriter } from '../store/blobStore.ts';
-import type { BlobSource, CallOptions, RegistryContext, Repository } from './client.ts';
+import type { BlobSource, CallOptions, RegistryContext, Repository } from './context.ts';
 import { downloadBlob } from './openBlob.ts';
 
 /** See `RegistryClient.pullBlob`. */

@@ -6,7 +6,7 @@ import type { Index, Manifest, ManifestDocument } from '../image/manifest.ts';
 import { layerCompression, MEDIA_TYPES } from '../image/mediaType.ts';
 import { formatPlatform, normalisePlatform, selectPlatform } from '../image/platform.ts';
 import type { Platform } from '../image/platform.ts';
-import type { CallOptions, RegistryContext } from './client.ts';
+import type { CallOptions, RegistryContext } from './context.ts';
 import { getManifest } from './manifest.ts';
 import { openBlob } from './openBlob.ts';
 import { formatReference } from './reference.ts';

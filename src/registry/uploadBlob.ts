@@ -3,7 +3,7 @@ import { isTemporaryError, retryDelay } from '../http/retry.ts';
 import type { Digest } from '../image/digest.ts';
 import { isDigest } from '../image/digest.ts';
 import type { Scope } from './authorizer.ts';
-import type { CallOptions, RegistryContext, Repository, UploadOutcome } from './client.ts';
+import type { CallOptions, RegistryContext, Repository, UploadOutcome } from './context.ts';
 import { registryFailure } from './failure.ts';
 import type { Session } from './session.ts';
 import { reportTransfer } from './transfer.ts';
