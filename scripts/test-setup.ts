@@ -17,6 +17,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   patchelf: 'patchelf',
   podman: 'podman',
+  python3: 'python3',
   'qemu-aarch64-static': 'qemu-user-static',
   runc: 'runc',
   setpriv: 'util-linux',
