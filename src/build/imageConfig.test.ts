@@ -40,6 +40,10 @@ test('what the base says of itself, known or not, is kept, but for what the stag
   assert.equal(imageConfig({ ...parts, author: 'me' }).author, 'me');
 });
 
+function step(name: string, created?: string): HistoryEntry {
+  return historyEntry(name, created === undefined ? undefined : { created });
+}
+
 suite('an entry of the history', () => {
   test("has BuildKit's words", () => {
     assert.deepEqual(historyEntry('RUN x', { created: NOW }, 'me'), {
@@ -56,8 +60,6 @@ suite('an entry of the history', () => {
   });
 
   test('without a layer has the time of the layer before it, or of the first new one', () => {
-    const step = (name: string, created?: string): HistoryEntry =>
-      historyEntry(name, created === undefined ? undefined : { created });
     const times = (...history: HistoryEntry[]): (string | undefined)[] =>
       imageConfig({ platform: AMD64, config: {}, now: NOW, layers: [], history }).history?.map(
         ({ created }) => created,

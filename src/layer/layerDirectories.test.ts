@@ -71,7 +71,7 @@ function seen(root: string, below = ''): string[] {
     const opaque = readXattrs(path).has('trusted.overlay.opaque' as ByteString) ? ' opaque' : '';
     const kind = stat.isDirectory() ? 'dir' : stat.isFile() ? 'file' : 'special';
     const line = `${name} ${kind} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid}${opaque}`;
-    return stat.isDirectory() ? [line, ...seen(root, name)] : line;
+    return stat.isDirectory() ? [line].concat(seen(root, name)) : line;
   });
 }
 

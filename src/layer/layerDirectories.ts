@@ -176,7 +176,7 @@ export class LayerDirectories {
 }
 
 /** OCI image specification, config.md: the identity of a layer together with all below it. */
-export function chainIds(layers: readonly Layer[]): Digest[] {
+function chainIds(layers: readonly Layer[]): Digest[] {
   const chains: Digest[] = [];
   for (const { diffId } of layers) {
     const below = chains[chains.length - 1];

@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { fromText, type ByteString } from '../byteString.ts';
+import { compareBytes, fromText, type ByteString } from '../byteString.ts';
 import { BuildError } from '../errors.ts';
 import { digestOf } from '../image/digest.ts';
 import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
@@ -170,7 +170,10 @@ suite('a file on disk', () => {
         writeLayer([put('dir/f', FILE, { kind: 'disk', path })], { store, format: 'oci' }),
         (error) => error instanceof BuildError && error.code === code && error.message.includes('dir/f'),
       );
-      assert.deepEqual(readdirSync(store.directory, { recursive: true }).toSorted(), ['incoming', 'sha256']);
+      assert.deepEqual(readdirSync(store.directory, { recursive: true, encoding: 'utf8' }).toSorted(compareBytes), [
+        'incoming',
+        'sha256',
+      ]);
     });
   }
 });

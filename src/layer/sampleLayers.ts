@@ -19,7 +19,7 @@ export interface SampleEntry {
 export function archiveOf(entries: readonly (TarHeader | SampleEntry)[]): Buffer {
   const parts: Uint8Array[] = [];
   for (const entry of entries) {
-    const { header, content = undefined } = 'header' in entry ? entry : { header: entry };
+    const { header, content }: SampleEntry = 'header' in entry ? entry : { header: entry };
     const bytes = content ?? Buffer.alloc(header.type === 'file' ? header.size : 0, 'x');
     parts.push(encodeTarHeader({ ...header, size: bytes.length }), bytes, tarPadding(bytes.length));
   }

@@ -42,7 +42,8 @@ function parseClause(text: string): Clause | undefined {
 }
 
 function applyClause(start: number, { who, actions }: Clause, isDirectory: boolean): number {
-  const affected = who === '' ? ALL : [...who].reduce((bits, whom) => bits | (AFFECTED[whom] ?? 0), 0);
+  let affected = who === '' ? ALL : 0;
+  for (const whom of who) affected |= AFFECTED[whom] ?? 0;
   let mode = start;
   for (const { operator, permissions } of actions) {
     const named = bitsOf(permissions, mode, isDirectory) & affected;
