@@ -181,7 +181,7 @@ suite('a layer that stands alone', { skip }, () => {
     const content = Buffer.from(Array.from({ length: 3 << 20 }, (_, index) => (index * 2654435761) >>> 24));
     const bench = benchOf(t);
     const made = bench.blobs.layer({ header: file('big'), content });
-    const large = { ...made, descriptor: { ...made.descriptor, size: 2 << 20 } };
+    const large = { ...made, descriptor: { ...made.descriptor, size: 64 << 20 } };
     const { directories } = await bench.directories.stack([large]);
     assert.ok(readFileSync(join(directories[0] ?? '', 'big')).equals(content));
   });

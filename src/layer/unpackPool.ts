@@ -4,7 +4,7 @@ import { unpackLayer, type UnpackRequest, type UnpackResult } from './unpackLaye
 import type { UnpackReply } from './unpackWorker.ts';
 
 /** A smaller blob is unpacked sooner than a worker starts. Bytes, compressed. */
-const INLINE_LIMIT = 1 << 20;
+const INLINE_LIMIT = 4 << 20;
 
 /** Unpacks several layers at once, each in a worker thread. Workers start when needed and end with the pool. */
 export class UnpackPool {
@@ -35,16 +35,23 @@ export class UnpackPool {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     if (this.#workers.size >= this.#size) return new Promise((resolve) => this.#waiting.push(resolve));
+    return this.#start();
+  }
+
+  #start(): Worker {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`./unpackWorker.${extension}`, import.meta.url));
     this.#workers.add(worker);
+    // Whoever waits for its reply is told by `ask`; nobody may be given it again.
+    worker.once('error', () => this.#workers.delete(worker));
     return worker;
   }
 
   #release(worker: Worker): void {
+    const isAlive = this.#workers.has(worker);
     const next = this.#waiting.shift();
-    if (next === undefined) this.#idle.push(worker);
-    else next(worker);
+    if (next !== undefined) next(isAlive ? worker : this.#start());
+    else if (isAlive) this.#idle.push(worker);
   }
 }
 
