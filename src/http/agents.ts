@@ -2,6 +2,7 @@ import type { Agent } from 'node:http';
 import type { AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { BuildError } from '../errors.ts';
+import { nodeHttp, nodeHttps } from './nodeHttp.ts';
 import { proxyFor } from './proxy.ts';
 import type { Environment } from './proxy.ts';
 import { parseRoots, readCertificates, readClientPem, readRootFiles } from './trust.ts';
@@ -46,8 +47,8 @@ export function createAgents(environment: Environment, lookup: LookupFunction): 
         forward: authorization === undefined ? {} : { 'proxy-authorization': authorization },
       };
     }
-    if (!secure) return { agent: new (await import('node:http')).Agent(common) };
-    const { Agent: SecureAgent } = await import('node:https');
+    if (!secure) return { agent: new (nodeHttp().Agent)(common) };
+    const { Agent: SecureAgent } = nodeHttps();
     return { agent: new SecureAgent({ ...common, ...(await tlsOptions(policy, roots ?? [])) }) };
   };
 

@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Pool } from './agents.ts';
+import { nodeHttp, nodeHttps } from './nodeHttp.ts';
 import { createWatchdog } from './watchdog.ts';
 import type { Watchdog } from './watchdog.ts';
 
@@ -38,7 +39,7 @@ class SourceError extends Error {}
  */
 export async function exchange(options: Exchange): Promise<ExchangeResponse> {
   options.signal?.throwIfAborted();
-  const { request: open } = await (options.url.protocol === 'https:' ? import('node:https') : import('node:http'));
+  const { request: open } = options.url.protocol === 'https:' ? nodeHttps() : nodeHttp();
   const request = open(options.url, {
     method: options.method,
     headers: { ...options.headers, ...options.pool.forward },

@@ -1,13 +1,15 @@
 // Connections through a proxy. node's own proxy agents look the proxy's name up by getaddrinfo whatever they are told.
-import { Agent as PlainAgent } from 'node:http';
 import type { AgentOptions as PlainOptions } from 'node:http';
-import { Agent as SecureAgent } from 'node:https';
 import type { AgentOptions as SecureOptions } from 'node:https';
 import { connect as connectPlain } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectSecure } from 'node:tls';
 import type { ConnectionOptions, SecureContext } from 'node:tls';
+import { nodeHttp, nodeHttps } from './nodeHttp.ts';
+
+const { Agent: PlainAgent } = nodeHttp();
+const { Agent: SecureAgent } = nodeHttps();
 
 export interface ProxyConnection {
   readonly proxy: URL;
