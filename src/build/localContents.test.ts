@@ -10,7 +10,7 @@ import type { Change } from '../tree/change.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import { resolvePath } from '../tree/resolve.ts';
 import { directory, file, symlink } from '../tree/sampleTrees.ts';
-import { readAccounts } from './instructions/readAccounts.ts';
+import { accountReader, readAccounts } from './instructions/readAccounts.ts';
 import { localContents, readSmallFiles } from './localContents.ts';
 
 async function benchOf(t: TestContext, ...layers: readonly (readonly (TarHeader | SampleEntry)[])[]) {
@@ -83,6 +83,25 @@ test("the image's accounts are read in one pass, through its links, and never fr
   assert.deepEqual(await readAccounts(tree, scratch, readBlob), { passwd: 'root:x:0:0::/root:', group: 'root:x:0:' });
   assert.equal(blobs.reads - before, 1);
   assert.deepEqual(readdirSync(scratch), []);
+});
+
+test('the steps of a stage read the accounts again only after one of them has changed them', async (t) => {
+  const { blobs, readBlob, tree, scratch } = await benchOf(t, [text('etc/passwd', 'old'), text('etc/group', 'g')]);
+  const listings = new ListingStore(temporaryDirectory(t), readBlob);
+  const accounts = accountReader(readBlob);
+  const add = async (...entries: SampleEntry[]): Promise<void> => {
+    const layer = blobs.layer(...entries);
+    tree.applyLayer(layer, await listings.get(layer));
+  };
+  assert.deepEqual(await accounts(tree, scratch), { passwd: 'old', group: 'g' });
+  await add(text('etc/other', 'x'));
+  const before = blobs.reads;
+  assert.deepEqual(await accounts(tree, scratch), { passwd: 'old', group: 'g' });
+  assert.equal(blobs.reads, before);
+  await add(text('etc/passwd', 'new'));
+  assert.deepEqual(await accounts(tree, scratch), { passwd: 'new', group: 'g' });
+  await add(text('etc/.wh.group', ''));
+  assert.deepEqual(await accounts(tree, scratch), { passwd: 'new', group: '' });
 });
 
 test('accounts that are missing, no files, or too large to be true are none', async (t) => {

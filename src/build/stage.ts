@@ -16,7 +16,7 @@ import type { AccountFiles } from '../tree/users.ts';
 import { historyEntry, imageConfig } from './imageConfig.ts';
 import { copyStep } from './instructions/copyStep.ts';
 import { makeWorkdir } from './instructions/makeWorkdir.ts';
-import { readAccounts } from './instructions/readAccounts.ts';
+import { accountReader } from './instructions/readAccounts.ts';
 import { RunSteps, type RunStep } from './instructions/runSteps.ts';
 import { workdirOwner } from './instructions/workdirOwner.ts';
 import { localContents } from './localContents.ts';
@@ -82,6 +82,7 @@ class StageRun implements AsyncDisposable {
   readonly #layers: Layer[];
   readonly #history: HistoryEntry[];
   readonly #runs: RunSteps;
+  readonly #readAccounts: ReturnType<typeof accountReader>;
   readonly #cache: StageCache | undefined;
   /** Found in a cache and not yet in the tree. */
   readonly #unmerged: CachedStep[] = [];
@@ -95,6 +96,7 @@ class StageRun implements AsyncDisposable {
     this.#layers = [...start.layers];
     this.#history = [...start.history];
     this.#runs = new RunSteps(session, this.#label);
+    this.#readAccounts = accountReader(session.readBlob);
     const { caching } = inputs;
     this.#cache = caching === undefined ? undefined : new StageCache(session, caching, start.key);
   }
@@ -251,7 +253,7 @@ class StageRun implements AsyncDisposable {
     const { clock, readBlob, download } = session;
     if (step.kind === 'run') await this.#unpack(step);
     const tree = await this.#files();
-    const accounts = (): ReturnType<typeof readAccounts> => readAccounts(tree, scratch, readBlob);
+    const accounts = (): Promise<AccountFiles> => this.#readAccounts(tree, scratch);
     switch (step.kind) {
       case 'workdir':
         return makeWorkdir(tree, step.path, await workdirOwner(step.user, accounts), clock.now());
