@@ -3,7 +3,7 @@ import { BuildError } from '../errors.ts';
 import { unpackLayer, type UnpackRequest, type UnpackResult } from './unpackLayer.ts';
 import type { UnpackReply } from './unpackWorker.ts';
 
-/** A smaller blob is unpacked sooner than a worker starts. Bytes, compressed. */
+/** A smaller blob is unpacked for less than a worker costs to start (60 ms of CPU). Bytes, compressed. */
 const INLINE_LIMIT = 4 << 20;
 
 /** Unpacks several layers at once, each in a worker thread. Workers start when needed and end with the pool. */
