@@ -87,7 +87,7 @@ export class BenchRegistry {
         http: { addr: this.host, secret: 'bench' },
       }),
     );
-    const child = spawn('docker-registry', ['serve', file], { stdio: 'ignore' });
+    const child = spawn('/usr/bin/docker-registry', ['serve', file], { stdio: 'ignore' });
     const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
     this.#stop = () => {
       child.kill('SIGKILL');
