@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   copyFileSync,
   constants,
   linkSync,
@@ -18,9 +19,18 @@ import type { Change, Changes } from '../tree/change.ts';
 import type { Entry } from '../tree/entry.ts';
 import type { TreePath } from '../tree/tree.ts';
 import { extractFiles } from './extractFiles.ts';
-import { applyAttributes } from './layerDirectoryWriter.ts';
+import { applyAttributes, applyXattrs } from './layerDirectoryWriter.ts';
 
 type Put = Extract<Change, { kind: 'put' }>;
+
+export type RefusedAttribute = 'owner' | 'mode' | 'xattrs';
+
+export interface ApplyOptions {
+  /** Takes a path away, with all that is below it. Default: as `rm -rf`, into mounts too. */
+  readonly remove?: (path: TreePath) => void;
+  /** Told of what this process may not set, or the file system does not have. Default: owner and mode are errors, xattrs are left out. */
+  readonly onRefused?: (path: TreePath, attribute: RefusedAttribute) => void;
+}
 
 /**
  * Makes changes real in a directory that holds the tree below them. Parents come before children in changes, and every one of
@@ -31,9 +41,11 @@ export async function applyChanges(
   changes: Changes,
   directory: string,
   readBlob: (layer: Layer) => AsyncIterable<Uint8Array>,
+  options: ApplyOptions = {},
 ): Promise<void> {
   const root = fromText(directory);
   const at = (path: TreePath): string | Buffer => toFsPath(`${root}/${path}` as ByteString);
+  const remove = options.remove ?? ((path: TreePath) => rmSync(at(path), { recursive: true, force: true }));
   const wanted = new Map<Layer, Map<number, string | Buffer>>();
   const copies: { readonly from: Put; readonly to: Put }[] = [];
   const firstOf = new Map<string, Put>();
@@ -41,10 +53,10 @@ export async function applyChanges(
   const links: Extract<Change, { kind: 'link' }>[] = [];
   for (const change of changes) {
     if (change.kind === 'opaque') throw new Error('an opaque directory is not a change of a real one');
-    if (change.kind === 'remove') rmSync(at(change.path), { recursive: true, force: true });
+    if (change.kind === 'remove') remove(change.path);
     else if (change.kind === 'link') links.push(change);
     else {
-      makeRoom(at(change.path), change.entry);
+      if (isInTheWay(at(change.path), change.entry)) remove(change.path);
       settled.push(change);
       const { content } = change;
       if (change.entry.type !== 'file' || change.entry.size === 0 || content?.kind !== 'layer') {
@@ -66,22 +78,47 @@ export async function applyChanges(
   for (const [layer, files] of wanted) await extractFiles(readBlob(layer), layer, files);
   for (const { from, to } of copies) copyFileSync(at(from.path), at(to.path), constants.COPYFILE_EXCL);
   for (const { path, target } of links) {
-    rmSync(at(path), { recursive: true, force: true });
+    remove(path);
     linkSync(at(target), at(path));
   }
   // Directories last: what is put into one changes its time.
   for (const { path, entry } of settled.toReversed()) {
-    if (entry.type === 'symlink') {
+    const isDevice = entry.type === 'character' || entry.type === 'block';
+    if (isDevice && lstatSync(at(path), { throwIfNoEntry: false }) === undefined) continue;
+    if (options.onRefused !== undefined) applyPossible(at(path), path, entry, options.onRefused);
+    else if (entry.type !== 'symlink') applyAttributes(at(path), entry);
+    else {
       lchownSync(at(path), entry.uid, entry.gid);
       setTimes(at(path), entry.mtime);
-    } else if (lstatSync(at(path), { throwIfNoEntry: false }) !== undefined) applyAttributes(at(path), entry);
+    }
   }
 }
 
-function makeRoom(path: string | Buffer, entry: Entry): void {
+function isInTheWay(path: string | Buffer, entry: Entry): boolean {
   const existing = lstatSync(path, { throwIfNoEntry: false });
-  if (existing === undefined || (existing.isDirectory() && entry.type === 'directory')) return;
-  rmSync(path, { recursive: true, force: true });
+  return existing !== undefined && !(existing.isDirectory() && entry.type === 'directory');
+}
+
+function applyPossible(
+  disk: string | Buffer,
+  path: TreePath,
+  entry: Entry,
+  onRefused: (path: TreePath, attribute: RefusedAttribute) => void,
+): void {
+  const tryTo = (attribute: RefusedAttribute, apply: () => void): void => {
+    try {
+      apply();
+    } catch (error) {
+      if (!hasErrno(error, 'EPERM', 'EINVAL')) throw error;
+      onRefused(path, attribute);
+    }
+  };
+  tryTo('owner', () => lchownSync(disk, entry.uid, entry.gid));
+  if (entry.type !== 'symlink') {
+    tryTo('mode', () => chmodSync(disk, entry.mode));
+    if (!applyXattrs(disk, entry)) onRefused(path, 'xattrs');
+  }
+  setTimes(disk, entry.mtime);
 }
 
 /** Everything but owner, mode, xattrs and time. */

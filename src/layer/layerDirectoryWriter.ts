@@ -279,7 +279,9 @@ export function applyAttributes(
   setTimes(path, entry.mtime);
 }
 
-function applyXattrs(path: string | Buffer, { xattrs }: Pick<TarHeader, 'xattrs'>): void {
+/** Says whether the disk took them all. */
+export function applyXattrs(path: string | Buffer, { xattrs }: Pick<TarHeader, 'xattrs'>): boolean {
+  let isComplete = true;
   for (const [name, value] of xattrs) {
     // They would tell overlayfs where else to look for a file.
     if (OVERLAY_XATTR.test(name)) continue;
@@ -288,8 +290,10 @@ function applyXattrs(path: string | Buffer, { xattrs }: Pick<TarHeader, 'xattrs'
     } catch (error) {
       // What the disk refuses stays in the tree and so in the image.
       if (!hasErrno(error, 'ENOTSUP', 'EPERM', 'EINVAL')) throw error;
+      isComplete = false;
     }
   }
+  return isComplete;
 }
 
 const OVERLAY_XATTR = /^(trusted|user)\.overlay\./;

@@ -26,6 +26,13 @@ export function setChildSubreaper(on = true): void {
   check(libc().prctl(PR_SET_CHILD_SUBREAPER, on ? 1n : 0n, 0n, 0n, 0n), { syscall: 'prctl' });
 }
 
+const PR_SET_PDEATHSIG = 1;
+
+/** Kills this process when its parent dies. Forgotten when this process changes its user. @throws SystemError */
+export function dieWithParent(): void {
+  check(libc().prctl(PR_SET_PDEATHSIG, 9n, 0n, 0n, 0n), { syscall: 'prctl' });
+}
+
 const WNOHANG = 1;
 
 /**

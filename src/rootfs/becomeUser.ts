@@ -1,3 +1,4 @@
+import { hasErrno } from '../errors.ts';
 import {
   clearAmbientSet,
   dropBoundingSet,
@@ -35,4 +36,24 @@ export function becomeUser({ uid, gid, groups }: Pick<SpecCommand, 'uid' | 'gid'
   process.setuid?.(uid);
   const { effective, permitted } = readCapabilities();
   setCapabilities({ effective, permitted, inheritable: new Set() });
+}
+
+/**
+ * The same where the machine is the builder's own container: root keeps what the container gave it, any other user has nothing.
+ * A container that may not change identities still runs what is root's.
+ */
+export function becomeUserInPlace({ uid, gid, groups }: Pick<SpecCommand, 'uid' | 'gid' | 'groups'>): void {
+  try {
+    if (!sameGroups(process.getgroups?.() ?? [], groups)) process.setgroups?.([...groups]);
+  } catch (error) {
+    if (uid !== 0 || gid !== 0 || !hasErrno(error, 'EPERM')) throw error;
+  }
+  if (process.getgid?.() !== gid) process.setgid?.(gid);
+  if (process.getuid?.() !== uid) process.setuid?.(uid);
+  const { effective, permitted } = readCapabilities();
+  setCapabilities({ effective, permitted, inheritable: new Set() });
+}
+
+function sameGroups(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && b.every((group) => a.includes(group));
 }

@@ -31,6 +31,7 @@ import {
 } from './borrowJournal.ts';
 import { timestampOf } from './diskEntry.ts';
 import { copyAttributes, inside, moveTree, namesIn, type CopiedLinks } from './moveTree.ts';
+import { removeOutside } from './removeOutside.ts';
 import { findStayingPaths, liesOnRoot, mountPoints, StayingPaths } from './stayingPaths.ts';
 
 export interface BorrowOptions {
@@ -155,11 +156,15 @@ const MAX_LINKS = 40;
  */
 export async function repairRoot(directory: string, signal?: AbortSignal, onWait?: () => void): Promise<boolean> {
   if (readJournal(directory) === undefined) return false;
-  using lock = await waitForLock(join(directory, 'lock'), signal, onWait);
-  const journal = readJournal(directory);
-  if (journal === undefined) return false;
-  putBack(directory, journal);
-  return true;
+  const lock = await waitForLock(join(directory, 'lock'), signal, onWait);
+  try {
+    const journal = readJournal(directory);
+    if (journal === undefined) return false;
+    putBack(directory, journal);
+    return true;
+  } finally {
+    lock[Symbol.dispose]();
+  }
 }
 
 function staysOf({ stays }: BorrowJournal): StayingPaths {
@@ -205,17 +210,7 @@ function setAside({ root, aside }: BorrowJournal, stays: StayingPaths): void {
 }
 
 function wipe({ root }: BorrowJournal, stays: StayingPaths): void {
-  const all = stays.with(mountPoints(root));
-  const visit = (directory: TreePath): void => {
-    for (const name of namesIn(inside(fromText(root), directory))) {
-      const path = joinTreePath(directory, name);
-      const disk = toFsPath(inside(fromText(root), path));
-      if (all.has(path)) continue;
-      if (all.holds(path) && lstatSync(disk).isDirectory()) visit(path);
-      else rmSync(disk, { recursive: true, force: true });
-    }
-  };
-  visit('' as TreePath);
+  removeOutside('' as TreePath, root, stays.with(mountPoints(root)));
 }
 
 function putBack(directory: string, journal: BorrowJournal): void {

@@ -15,13 +15,22 @@ const LAUNCHER = join(import.meta.dirname, `launcher${extname(import.meta.filena
 export interface LaunchOptions extends Pick<RunCommand, 'onOutput' | 'signal' | 'network'> {
   /** A directory that only the builder writes to: pipes get a name here for a moment. */
   readonly directory: string;
+  /** Without namespaces of its own: who ends what the command leaves behind. */
+  readonly supervisor?: Supervisor;
+}
+
+export interface Supervisor {
+  /** The launcher's process id, which becomes the command's. */
+  started(pid: number): void;
+  /** The command has ended; when this resolves, so has everything it started. */
+  ended(): Promise<void>;
 }
 
 export type Launched = RunResult & { readonly ready: LaunchReply & { readonly kind: 'ready' } };
 
 /**
- * Starts the launcher in fresh mount, pid, ipc, uts and cgroup namespaces and waits until it, the command that took its
- * place, and everything that either left behind are dead.
+ * Starts the launcher in fresh mount, pid, ipc, uts and cgroup namespaces, or in place, and waits until it, the command that
+ * took its place, and everything that either left behind are dead.
  * @throws BuildError with the launcher's reason if the command could not be started
  */
 export async function launch(spec: LaunchSpec, options: LaunchOptions): Promise<Launched> {
@@ -29,7 +38,10 @@ export async function launch(spec: LaunchSpec, options: LaunchOptions): Promise<
   const output = new HeldOutput(options.onOutput);
   const stdout = makeOutputPipe(join(options.directory, 'stdout'), (chunk) => output.push('stdout', chunk));
   const stderr = makeOutputPipe(join(options.directory, 'stderr'), (chunk) => output.push('stderr', chunk));
-  const child = spawn(unshareProgram(), [...namespaceFlags(options.network), '--', ...launcherArguments()], {
+  const { supervisor } = options;
+  const prefix = supervisor === undefined ? [unshareProgram(), ...namespaceFlags(options.network), '--'] : [];
+  const [program = '', ...words] = [...prefix, ...launcherArguments()];
+  const child = spawn(program, words, {
     cwd: '/',
     env: launcherEnvironment(options.directory),
     stdio: ['ignore', stdout.writeEnd, stderr.writeEnd, 'pipe'],
@@ -38,9 +50,14 @@ export async function launch(spec: LaunchSpec, options: LaunchOptions): Promise<
   });
   closeSync(stdout.writeEnd);
   closeSync(stderr.writeEnd);
-  const exit = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve({ code, signal }));
+    if (child.pid !== undefined) supervisor?.started(child.pid);
+  });
+  const exit = exited.then(async (status) => {
+    await supervisor?.ended();
+    return status;
   });
   const channel = child.stdio[3] as Duplex;
   // A launcher that died before it read all is seen by its exit.

@@ -3,7 +3,8 @@
  * an environment would have to be kept out of the command's).
  */
 export interface LaunchSpec {
-  readonly root: RootMount;
+  /** `in-place`: nothing is mounted or entered, the command runs where the launcher is. */
+  readonly root: RootMount | { readonly kind: 'in-place' };
   /** An empty directory of the rootfs: tmpfs with the placed files is mounted here. */
   readonly scratch: string;
   readonly hostname: string;

@@ -7,12 +7,12 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { messageOf, hasErrno } from '../errors.ts';
-import { readFileLimit, resetSignals, setFileLimit, setHostname } from '../linux/process.ts';
-import { becomeUser } from './becomeUser.ts';
+import { dieWithParent, readFileLimit, resetSignals, setFileLimit, setHostname } from '../linux/process.ts';
+import { becomeUser, becomeUserInPlace } from './becomeUser.ts';
 import { mountForCommand } from './commandMounts.ts';
 import { enterRoot } from './enterRoot.ts';
 import { findProgram, ProgramError } from './findProgram.ts';
-import type { LaunchReply, LaunchSpec, MadePath, SpecCommand } from './launchSpec.ts';
+import type { LaunchReply, LaunchSpec, MadePath, RootMount, SpecCommand } from './launchSpec.ts';
 import { MountPointError, placeMountPoint } from './mountPoint.ts';
 import { mountRoot, type MountedRoot } from './mountRoot.ts';
 import { mountSystem } from './systemMounts.ts';
@@ -50,8 +50,12 @@ function launch(): void {
   // The outer /proc is still mounted and knows this process by its outer number.
   const pid = Number(readlinkSync('/proc/self'));
   const spec = JSON.parse(readFileSync(CHANNEL, 'utf8')) as LaunchSpec;
+  if (spec.root.kind === 'in-place') {
+    launchInPlace(spec, pid);
+    return;
+  }
   const made: MadePath[] = [];
-  const { path: root, overlayOptions } = mountRootOf(spec);
+  const { path: root, overlayOptions } = mountRootOf(spec.root);
   for (const name of ['proc', 'sys', 'dev']) placeMountPoint(root, name, 'directory', { made, followLast: false });
   mountSystem(root);
   mountForCommand(root, spec, made);
@@ -73,18 +77,36 @@ function launch(): void {
   }
   enterWorkingDirectory(spec.command.workingDirectory);
   becomeUser(spec.command);
+  takePlace(spec.command, ready);
+}
+
+/** The builder has prepared the root file system: it has to take back what it placed there. */
+function launchInPlace({ command }: LaunchSpec, pid: number): void {
+  flushCompileCache();
+  const ready: LaunchReply = { kind: 'ready', pid, made: [] };
+  if (command === undefined) {
+    reply(ready);
+    return;
+  }
+  enterWorkingDirectory(command.workingDirectory);
+  becomeUserInPlace(command);
+  dieWithParent();
+  takePlace(command, ready);
+}
+
+function takePlace(command: SpecCommand, ready: LaunchReply): void {
   const { hard } = readFileLimit();
   setFileLimit({ soft: Math.min(SOFT_FILE_LIMIT, hard), hard });
   reply(ready);
   closeSync(CHANNEL);
-  execute(spec.command);
+  execute(command);
 }
 
-function mountRootOf(spec: LaunchSpec): MountedRoot {
+function mountRootOf(root: RootMount): MountedRoot {
   try {
-    return mountRoot(spec.root);
+    return mountRoot(root);
   } catch (error) {
-    const { kind, directory } = spec.root;
+    const { kind, directory } = root;
     if (kind === 'directory') throw error;
     // Most often because the directory lies on an overlay itself.
     throw new SetupError('OVERLAY_UNAVAILABLE', `no overlay can be mounted in ${directory}: ${messageOf(error)}`);

@@ -31,20 +31,23 @@ interface RecordedDirectory {
  */
 export class WalkRecord {
   readonly #root: ByteString;
+  readonly #ignored: (path: TreePath) => boolean;
   #directories = new Map<TreePath, RecordedDirectory>();
   #numbers = new BigInt64Array(FIELDS * 1024);
   #length = 0;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, ignored: (path: TreePath) => boolean) {
     this.#root = fromText(directory);
+    this.#ignored = ignored;
   }
 
   /**
    * Walks `directory`, in which nothing may be at work, then waits until what is done later has a later ctime.
    * @param clockFile a path on the same file system, for a file that is made and deleted
+   * @param ignored what is neither looked at nor entered
    */
-  static take(directory: string, clockFile: string): WalkRecord {
-    const record = new WalkRecord(directory);
+  static take(directory: string, clockFile: string, ignored: (path: TreePath) => boolean = () => false): WalkRecord {
+    const record = new WalkRecord(directory, ignored);
     record.#walk(() => undefined);
     passClockTick(clockFile);
     return record;
@@ -89,10 +92,12 @@ export class WalkRecord {
       const onDisk = joinTreePath(this.#root, directory);
       const first = this.#length;
       const names = namesIn(onDisk).filter((name) => {
+        const path = joinTreePath(directory, name);
+        if (this.#ignored(path)) return false;
         const stat = lstatSync(toFsPath(joinTreePath(onDisk, name)), { bigint: true, throwIfNoEntry: false });
         if (stat === undefined) return false;
         this.#write(stat);
-        if (stat.isDirectory()) pending.push(joinTreePath(directory, name));
+        if (stat.isDirectory()) pending.push(path);
         return true;
       });
       this.#directories.set(directory, { names: names.join('/'), first });
