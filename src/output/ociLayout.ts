@@ -1,4 +1,4 @@
-import { createWriteStream, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuildError, messageOf } from '../errors.ts';
@@ -25,7 +25,11 @@ export async function writeOciLayout(
     mkdirSync(join(directory, 'blobs', 'sha256'), { recursive: true });
     for (const layer of packed.image.layers) {
       const path = blobPath(directory, layer.descriptor);
-      if (!isThere(path, layer.descriptor)) await pipeline(readBlob(layer), createWriteStream(path));
+      if (isThere(path, layer.descriptor)) continue;
+      // Under its name only when it is whole: a later build trusts what it finds.
+      const partial = `${path}.partial`;
+      await pipeline(readBlob(layer), createWriteStream(partial));
+      renameSync(partial, path);
     }
     for (const { descriptor, bytes } of [packed.config, packed.manifest]) {
       writeFileSync(blobPath(directory, descriptor), bytes);

@@ -126,7 +126,7 @@ export type Step = StepBase &
         readonly from: FileSource;
         /** Absolute (joined with WORKDIR); a trailing slash, or a last component of `.`, is kept as a trailing slash. */
         readonly destination: string;
-        /** `user[:group]`, expanded, names or numbers; absent means 0:0. */
+        /** `user[:group]`, expanded, names or numbers; absent: 0:0 for what comes from the context or a URL, else as in the source. */
         readonly chown?: string;
         /** Expanded, octal or symbolic. */
         readonly chmod?: string;
