@@ -1,12 +1,15 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { hasErrno } from '../errors.ts';
 import type { EventListener, LogLevel } from '../events.ts';
 import type { HttpClient } from '../http/client.ts';
 import type { Image, Layer } from '../image/image.ts';
 import type { Platform } from '../image/platform.ts';
 import { LayerDirectories } from '../layer/layerDirectories.ts';
+import { layersDirectory } from '../layer/layersDirectory.ts';
 import { ListingStore } from '../layer/listingStore.ts';
+import { overlayXattrs } from '../layer/overlayXattrs.ts';
 import { UnpackPool } from '../layer/unpackPool.ts';
 import type { RegistryClient } from '../registry/client.ts';
 import { limitConcurrency } from '../registry/limitConcurrency.ts';
@@ -88,14 +91,12 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
     yield* store.read(layer.descriptor.digest);
   }
   const listings = new ListingStore(join(request.dataDirectory, 'listings'), readBlob);
-  const directories = new LayerDirectories({
-    directory: join(request.dataDirectory, 'layers'),
-    scratch,
-    xattrs: 'trusted',
-    pool,
-    listings,
-    localBlob,
-  });
+  let directories: LayerDirectories | undefined;
+  const openDirectories = (): LayerDirectories => {
+    const xattrs = overlayXattrs(scratch);
+    const directory = layersDirectory(request.dataDirectory, xattrs);
+    return new LayerDirectories({ directory, scratch, xattrs, pool, listings, localBlob });
+  };
 
   return {
     request,
@@ -104,7 +105,10 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
     clock: createClock(environment['SOURCE_DATE_EPOCH'], request.reproducible),
     store,
     listings,
-    directories,
+    // Only for a RUN.
+    get directories() {
+      return (directories ??= openDirectories());
+    },
     scratch,
     readBlob,
     localBlob,
@@ -162,7 +166,16 @@ function makeScratch(dataDirectory: string): string {
   for (const name of readdirSync(parent)) {
     const path = join(parent, name);
     const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY);
-    if (age > STALE_MILLISECONDS) rmSync(path, { recursive: true, force: true });
+    if (age > STALE_MILLISECONDS) removeStale(path);
   }
   return mkdtempSync(join(parent, 'build-'));
+}
+
+function removeStale(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    // Another user's, or of ids that only a build with a user namespace has: that one will.
+    if (!hasErrno(error, 'EACCES', 'EPERM', 'ENOTEMPTY')) throw error;
+  }
 }

@@ -3,6 +3,7 @@ import type { BuildRequest } from '../build/request.ts';
 import { BuildError } from '../errors.ts';
 import { buildLog } from '../report/buildLog.ts';
 import type { BuildLog } from '../report/buildLog.ts';
+import type { EnteredNamespace } from '../rootfs/userNamespace.ts';
 import { errorFields, errorText } from '../report/errorText.ts';
 import { logStyle } from '../report/logStyle.ts';
 import type { LogStyle } from '../report/logStyle.ts';
@@ -11,6 +12,7 @@ import { isShown, parseVerbosity } from '../report/verbosity.ts';
 import type { Verbosity } from '../report/verbosity.ts';
 import { buildRequest } from './buildRequest.ts';
 import { buildUsage } from './buildUsage.ts';
+import { explainFailure } from './explainFailure.ts';
 import { canHaveDirectory, isWritableDirectory, makeDataDirectory } from './usableDirectory.ts';
 import { withEnvironment } from './flagEnvironment.ts';
 import { remarkOnFlags } from './flagSupport.ts';
@@ -28,9 +30,10 @@ import { kanikoVersion } from './version.ts';
  * Reads the command line, builds, and reports. Gives the exit code: 0; that of a RUN that failed; 130 or 143 after a signal; else 1.
  */
 export async function buildCommand(face: Face, args: readonly string[]): Promise<number> {
+  const entered = await enteredNamespace();
   let order: BuildOrder | 'help' | 'version';
   try {
-    order = readCommandLine(face, args);
+    order = readCommandLine(face, args, entered?.uid ?? process.getuid?.() ?? 0);
   } catch (error) {
     process.stderr.write(errorText(error, { debug: false }));
     if (error instanceof BuildError && isAboutUsage(error)) process.stderr.write(buildUsage(face, 'after-error'));
@@ -44,7 +47,13 @@ export async function buildCommand(face: Face, args: readonly string[]): Promise
     process.stdout.write(kanikoVersion);
     return 0;
   }
-  return execute(order);
+  return execute(order, entered);
+}
+
+/** Loaded only by a process that was started in one. */
+async function enteredNamespace(): Promise<EnteredNamespace | undefined> {
+  if (process.env['KASANE_USER_NAMESPACE'] === undefined) return undefined;
+  return (await import('../rootfs/userNamespace.ts')).enteredUserNamespace();
 }
 
 interface BuildOrder {
@@ -56,7 +65,7 @@ interface BuildOrder {
   readonly fullTimestamp: boolean;
 }
 
-function readCommandLine(face: Face, args: readonly string[]): BuildOrder | 'help' | 'version' {
+function readCommandLine(face: Face, args: readonly string[], uid: number): BuildOrder | 'help' | 'version' {
   const table: BuildFlags = face === 'executor' ? executorFlags : buildFlags;
   const parsed = parseFlags(table, args);
   if (parsed.values.help) return 'help';
@@ -77,22 +86,24 @@ function readCommandLine(face: Face, args: readonly string[]): BuildOrder | 'hel
       workingDirectory: process.cwd(),
       environment,
       cpus: availableParallelism(),
-      uid: process.getuid?.() ?? 0,
+      uid,
       isWritableDirectory,
       canHaveDirectory,
     }),
   };
 }
 
-async function execute(order: BuildOrder): Promise<number> {
+async function execute(order: BuildOrder, entered: EnteredNamespace | undefined): Promise<number> {
   const { request, style, verbosity, fullTimestamp } = order;
-  await prepareProcess(request);
+  const place = await prepareProcess(request, entered);
   const { stdout, stderr } = process;
   const environment = userEnvironment(process.env);
   const startedAt = performance.timeOrigin;
   const hide = hideValues(secretValues(request.buildArgs));
   const report = buildLog({ style, verbosity, fullTimestamp, startedAt, stdout, stderr, now: Date.now, hide });
   sayRemarks(order, report);
+  if (place.kind === 'user-namespace') report.log('info', `RUN is executed ${place.entered.description}`);
+  else if (place.refused !== undefined) report.log('debug', `No user namespace: ${place.refused}`);
   const termination = onTermination((signal) => report.log('warn', `${signal}: stopping the build`));
   try {
     makeDataDirectory(request.dataDirectory);
@@ -101,8 +112,9 @@ async function execute(order: BuildOrder): Promise<number> {
     // A pushed image has been announced by its names.
     if (!request.push) report.log('info', `Built ${digest}${savedTo(request)}`);
     return 0;
-  } catch (error) {
+  } catch (failure) {
     report.end();
+    const error = explainFailure(failure, place);
     if (termination.exitCode() !== undefined) return termination.exitCode() ?? 1;
     if (style === 'json') {
       report.log('error', error instanceof Error ? error.message : String(error), errorFields(error));

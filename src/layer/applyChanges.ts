@@ -2,18 +2,19 @@ import {
   chmodSync,
   copyFileSync,
   constants,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
   rmSync,
   symlinkSync,
-  lchownSync,
   writeFileSync,
 } from 'node:fs';
 import { fromText, toBytes, toFsPath, type ByteString } from '../byteString.ts';
 import { hasErrno } from '../errors.ts';
 import type { Layer } from '../image/image.ts';
 import { makeFifo, makeNode } from '../linux/mknod.ts';
+import { giveTo } from '../linux/owner.ts';
 import { setTimes } from '../linux/times.ts';
 import type { Change, Changes } from '../tree/change.ts';
 import type { Entry } from '../tree/entry.ts';
@@ -88,7 +89,7 @@ export async function applyChanges(
     if (options.onRefused !== undefined) applyPossible(at(path), path, entry, options.onRefused);
     else if (entry.type !== 'symlink') applyAttributes(at(path), entry);
     else {
-      lchownSync(at(path), entry.uid, entry.gid);
+      giveTo(at(path), entry.uid, entry.gid);
       setTimes(at(path), entry.mtime);
     }
   }

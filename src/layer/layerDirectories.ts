@@ -8,7 +8,8 @@ import type { LayerListing } from '../tree/layerListing.ts';
 import { LayerTree, type EntryPlace } from '../tree/layerTree.ts';
 import { resolvePath } from '../tree/resolve.ts';
 import type { TreePath } from '../tree/tree.ts';
-import { applyAttributes, type OverlayXattrs, type Unsettled } from './layerDirectoryWriter.ts';
+import { applyAttributes, type Unsettled } from './layerDirectoryWriter.ts';
+import type { OverlayXattrs } from './overlayXattrs.ts';
 import type { ListingStore } from './listingStore.ts';
 import type { UnpackPool } from './unpackPool.ts';
 

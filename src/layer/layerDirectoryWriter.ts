@@ -3,9 +3,7 @@ import {
   constants,
   ftruncateSync,
   fchmodSync,
-  fchownSync,
   futimesSync,
-  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -18,6 +16,7 @@ import {
 import { fromText, toBytes, toFsPath, toText, type ByteString } from '../byteString.ts';
 import { BuildError, hasErrno } from '../errors.ts';
 import { makeFifo, makeNode } from '../linux/mknod.ts';
+import { giveTo } from '../linux/owner.ts';
 import { setTimes } from '../linux/times.ts';
 import { setXattr } from '../linux/xattr.ts';
 import type { TarHeader } from '../tar/header.ts';
@@ -27,9 +26,7 @@ import type { EntryPlace } from '../tree/layerTree.ts';
 import { ancestorsOf, cleanTreePath, parentOf } from '../tree/path.ts';
 import type { TreePath } from '../tree/tree.ts';
 import { whiteoutOf } from '../tree/whiteout.ts';
-
-/** Which family of xattrs overlayfs reads here: `user` inside a user namespace. */
-export type OverlayXattrs = 'trusted' | 'user';
+import type { OverlayXattrs } from './overlayXattrs.ts';
 
 /** What a layer, unpacked alone, lacks of the layers below; none of it means that its directory can be shared by every image. */
 export interface Unsettled {
@@ -114,7 +111,7 @@ export class LayerDirectoryWriter implements TarHandler {
     const { descriptor, header, path } = file;
     try {
       if (file.endsInHole) ftruncateSync(descriptor, file.position);
-      if (header.uid !== 0 || header.gid !== 0) fchownSync(descriptor, header.uid, header.gid);
+      if (header.uid !== 0 || header.gid !== 0) giveTo(descriptor, header.uid, header.gid);
       if (!survivesUmask(header.mode)) fchmodSync(descriptor, header.mode);
       applyXattrs(path, header);
       if (header.mtime.nanoseconds === 0) futimesSync(descriptor, header.mtime.seconds, header.mtime.seconds);
@@ -180,7 +177,7 @@ export class LayerDirectoryWriter implements TarHandler {
         return;
       case 'symlink':
         symlinkSync(toBytes(header.linkTarget), at);
-        lchownSync(at, header.uid, header.gid);
+        giveTo(at, header.uid, header.gid);
         applyXattrs(at, header);
         setTimes(at, header.mtime);
         return;
@@ -273,7 +270,7 @@ export function applyAttributes(
   path: string | Buffer,
   entry: Pick<TarHeader, 'uid' | 'gid' | 'mode' | 'mtime' | 'xattrs'>,
 ): void {
-  lchownSync(path, entry.uid, entry.gid);
+  giveTo(path, entry.uid, entry.gid);
   chmodSync(path, entry.mode);
   applyXattrs(path, entry);
   setTimes(path, entry.mtime);

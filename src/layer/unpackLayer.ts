@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs';
 import type { Layer } from '../image/image.ts';
 import type { EntryPlace } from '../tree/layerTree.ts';
-import { LayerDirectoryWriter, type OverlayXattrs, type Unsettled } from './layerDirectoryWriter.ts';
+import { LayerDirectoryWriter, type Unsettled } from './layerDirectoryWriter.ts';
+import type { OverlayXattrs } from './overlayXattrs.ts';
 import { readLayer } from './readLayer.ts';
 
 export interface UnpackRequest {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { hasErrno } from '../errors.ts';
 import {
   clearAmbientSet,
@@ -30,12 +31,18 @@ const DOCKER_DEFAULT: ReadonlySet<Capability> = new Set<Capability>([
 export function becomeUser({ uid, gid, groups }: Pick<SpecCommand, 'uid' | 'gid' | 'groups'>): void {
   dropBoundingSet(DOCKER_DEFAULT);
   clearAmbientSet();
-  process.setgroups?.([...groups]);
+  setGroups(groups);
   process.setgid?.(gid);
   // Root keeps what the bounding set allows when it executes something, any other user nothing.
   process.setuid?.(uid);
   const { effective, permitted } = readCapabilities();
   setCapabilities({ effective, permitted, inheritable: new Set() });
+}
+
+/** A user namespace with a single id may not set groups: it has no other to set. */
+function setGroups(groups: readonly number[]): void {
+  if (readFileSync('/proc/self/setgroups', 'latin1').trim() === 'deny') return;
+  process.setgroups?.([...groups]);
 }
 
 /**

@@ -1,15 +1,7 @@
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  copyFileSync,
-  mkdirSync,
-  openSync,
-  statSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, statSync, symlinkSync, writeSync } from 'node:fs';
 import { mount, MOUNT } from '../linux/mount.ts';
+import { giveTo } from '../linux/owner.ts';
+import { overlayXattrs } from '../layer/overlayXattrs.ts';
 import type { LaunchSpec, MadePath, SpecFile, SpecMount } from './launchSpec.ts';
 import { inRoot, placeMountPoint, type MountPointKind } from './mountPoint.ts';
 
@@ -40,7 +32,7 @@ function placeFile(file: SpecFile, copy: string, place: Place): void {
   const content = Buffer.from(file.content, 'base64');
   for (let written = 0; written < content.length;) written += writeSync(descriptor, content, written);
   closeSync(descriptor);
-  chownSync(copy, file.uid, file.gid);
+  giveTo(copy, file.uid, file.gid);
   chmodSync(copy, file.mode);
   bind(copy, place(file.target, 'file'), file.readOnly);
 }
@@ -82,7 +74,7 @@ function placeScratchCopy(source: string, target: string, scratch: string, place
     target: point,
     type: 'overlay',
     flags: MOUNT.noSuid | MOUNT.noDevices,
-    data: 'lowerdir=lower,upperdir=upper,workdir=work',
+    data: `lowerdir=lower,upperdir=upper,workdir=work${overlayXattrs('upper') === 'user' ? ',userxattr' : ''}`,
   });
   process.chdir(before);
 }

@@ -1,11 +1,13 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readIdMaps } from '../linux/idMap.ts';
 import type { Changes } from '../tree/change.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { Candidate } from './candidate.ts';
 import { changesFrom } from './changesFrom.ts';
 import { launch } from './launch.ts';
 import { launchRequest } from './launchRequest.ts';
+import { ownersFromTree } from './ownersFromTree.ts';
 import { removeMadePaths } from './removeMadePaths.ts';
 import type { AddedLayer, CompareContents, Rootfs, RunCommand, RunResult } from './rootfs.ts';
 import { WalkRecord } from './walkRecord.ts';
@@ -57,7 +59,11 @@ class DirectoryRootfs implements Rootfs {
 
   changes(below: Tree): Promise<Changes> {
     this.#touched ??= this.#record?.update(this.#clockFile) ?? [];
-    return changesFrom(this.#touched, below, this.#options.compareContents ?? nothingIsTheSame);
+    return changesFrom(
+      ownersFromTree(this.#touched, below, readIdMaps()),
+      below,
+      this.#options.compareContents ?? nothingIsTheSame,
+    );
   }
 
   async add(layer: AddedLayer): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, extname, join } from 'node:path';
@@ -8,6 +8,7 @@ import { BuildError } from '../errors.ts';
 import type { LaunchReply, LaunchSpec } from './launchSpec.ts';
 import { makeOutputPipe } from './outputPipe.ts';
 import type { RunCommand, RunResult } from './rootfs.ts';
+import { unshareProgram } from './unshareProgram.ts';
 
 /** Compiled beside this file, or bundled beside it. */
 const LAUNCHER = join(import.meta.dirname, `launcher${extname(import.meta.filename)}`);
@@ -107,12 +108,6 @@ function namespaceFlags(network: RunCommand['network']): string[] {
     '--fork',
     '--kill-child',
   ];
-}
-
-/** The image of kasane has its own beside Node.js, whatever PATH says. */
-function unshareProgram(): string {
-  const own = join(dirname(process.execPath), 'unshare');
-  return existsSync(own) ? own : 'unshare';
 }
 
 function launcherArguments(): string[] {

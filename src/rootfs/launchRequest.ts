@@ -1,4 +1,5 @@
 import { BuildError } from '../errors.ts';
+import { hasId, listIds, readIdMaps } from '../linux/idMap.ts';
 import type { LaunchSpec, SpecFile, SpecMount } from './launchSpec.ts';
 import type { PlacedFile, RootfsMount, RunCommand } from './rootfs.ts';
 
@@ -8,6 +9,7 @@ export function launchRequest(command: RunCommand): Omit<LaunchSpec, 'root' | 's
     if (text.includes('\0'))
       throw new BuildError('RUN_HAS_NUL', 'a RUN holds a NUL byte, which no program can be given');
   }
+  requireIds(command.user);
   const { uid, gid, groups } = command.user;
   return {
     hostname: command.hostname,
@@ -22,6 +24,18 @@ export function launchRequest(command: RunCommand): Omit<LaunchSpec, 'root' | 's
       groups,
     },
   };
+}
+
+function requireIds({ uid, gid }: RunCommand['user']): void {
+  const { uids, gids } = readIdMaps();
+  if (hasId(uids, uid) && hasId(gids, gid)) return;
+  throw new BuildError(
+    'USER_NOT_MAPPED',
+    `a RUN as user ${uid} and group ${gid} can't be executed: this user namespace has only the ids ${listIds(uids)} and the groups ${listIds(gids)}`,
+    {
+      hint: 'More ids come with a range for the user who builds in /etc/subuid and /etc/subgid and the setuid programs newuidmap and newgidmap (package uidmap), or by building as root.',
+    },
+  );
 }
 
 function specFile({ path, content, mode, writable = false }: PlacedFile): SpecFile {

@@ -1,5 +1,6 @@
 import { hasErrno } from '../errors.ts';
 import { mount, MOUNT } from '../linux/mount.ts';
+import { overlayXattrs } from '../layer/overlayXattrs.ts';
 import type { RootMount } from './launchSpec.ts';
 
 /**
@@ -29,14 +30,20 @@ export function mountRoot(root: RootMount): MountedRoot {
   }
   process.chdir(root.directory);
   const layers = `lowerdir=${root.lowers.join(':')},upperdir=${root.upper},workdir=${root.work}`;
-  for (const [index, options] of OPTION_SETS.entries()) {
+  const sets = overlayXattrs(root.upper) === 'user' ? OPTION_SETS.map(inUserNamespace) : OPTION_SETS;
+  for (const [index, options] of sets.entries()) {
     try {
       mount({ source: 'overlay', target: root.mountPoint, type: 'overlay', data: `${layers},${options}` });
       return { path: `${root.directory}/${root.mountPoint}`, overlayOptions: options };
     } catch (error) {
       // With an index EBUSY too: something of an earlier command's mount is not quite gone yet.
-      if (!hasErrno(error, 'EINVAL', 'EBUSY') || index === OPTION_SETS.length - 1) throw error;
+      if (!hasErrno(error, 'EINVAL', 'EBUSY') || index === sets.length - 1) throw error;
     }
   }
   throw new Error('no options to try');
+}
+
+/** `off` means that redirects are followed where the kernel's default says so, which does not go with attributes that users can set. */
+function inUserNamespace(options: string): string {
+  return `${options.replace('redirect_dir=off', 'redirect_dir=nofollow')},userxattr`;
 }

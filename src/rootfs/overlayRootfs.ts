@@ -1,13 +1,17 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromText, toFsPath } from '../byteString.ts';
 import { BuildError } from '../errors.ts';
+import { overlayXattrs, type OverlayXattrs } from '../layer/overlayXattrs.ts';
+import { readIdMaps } from '../linux/idMap.ts';
+import { giveTo } from '../linux/owner.ts';
 import type { Changes } from '../tree/change.ts';
 import type { Tree } from '../tree/tree.ts';
 import { changesFrom, sameContent } from './changesFrom.ts';
 import { launch } from './launch.ts';
 import { launchRequest } from './launchRequest.ts';
 import { lowerFile } from './lowerFile.ts';
+import { ownersFromTree } from './ownersFromTree.ts';
 import { regroupLinks } from './regroupLinks.ts';
 import { removeMadePaths } from './removeMadePaths.ts';
 import type { AddedLayer, ContentPair, Rootfs, RunCommand, RunResult } from './rootfs.ts';
@@ -34,6 +38,7 @@ export function openOverlayRootfs(options: OverlayRootfsOptions): Rootfs {
 
 class OverlayRootfs implements Rootfs {
   readonly #directory: string;
+  readonly #xattrs: OverlayXattrs;
   /** Bottom first. */
   readonly #layers: string[] = [];
   #steps = 0;
@@ -43,6 +48,7 @@ class OverlayRootfs implements Rootfs {
   constructor({ directory, layers }: OverlayRootfsOptions) {
     this.#directory = directory;
     for (const name of ['l', 'root', 'scratch', 'empty']) mkdirSync(join(directory, name), { recursive: true });
+    this.#xattrs = overlayXattrs(directory);
     // An overlay needs something below, also for FROM scratch.
     this.#push(join(directory, 'empty'));
     for (const layer of layers) this.#push(layer);
@@ -82,7 +88,8 @@ class OverlayRootfs implements Rootfs {
   async changes(below: Tree): Promise<Changes> {
     if (this.#upper === undefined) return [];
     const { path, work } = this.#upper;
-    const candidates = regroupLinks(upperCandidates(fromText(path), below), {
+    const found = upperCandidates(fromText(path), below, `${this.#xattrs}.overlay.`);
+    const candidates = regroupLinks(ownersFromTree(found, below, readIdMaps()), {
       upper: path,
       index: join(work, 'index'),
       below,
@@ -124,7 +131,7 @@ class OverlayRootfs implements Rootfs {
     mkdirSync(work);
     // The root directory that the command sees is the upper one.
     const { mode, uid, gid } = lstatSync(this.#layers.at(-1) ?? this.#directory);
-    chownSync(path, uid, gid);
+    giveTo(path, uid, gid);
     chmodSync(path, mode & 0o7777);
     return { name, workName, path, work };
   }

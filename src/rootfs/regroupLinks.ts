@@ -1,8 +1,8 @@
-import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { linkSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { fromText, toFsPath, type ByteString } from '../byteString.ts';
 import { hasErrno } from '../errors.ts';
+import { applyAttributes } from '../layer/layerDirectoryWriter.ts';
 import { setTimes } from '../linux/times.ts';
-import { setXattr } from '../linux/xattr.ts';
 import { ancestorsOf, compareTreePaths, joinTreePath } from '../tree/path.ts';
 import type { NodeId, Tree, TreePath } from '../tree/tree.ts';
 import type { Timestamp } from '../tar/header.ts';
@@ -110,12 +110,10 @@ function linkInUpper({ disk }: PresentCandidate, path: TreePath, { upper, below 
     if (stat !== undefined) {
       times.push({ directory, mtime: timestampOf(stat.mtimeNs) });
     } else if (node !== undefined) {
-      const { mode, uid, gid, xattrs, mtime } = below.entry(node);
+      const entry = below.entry(node);
       mkdirSync(directory);
-      chownSync(directory, uid, gid);
-      chmodSync(directory, mode);
-      for (const [name, value] of xattrs) setXattr(directory, name, value);
-      times.push({ directory, mtime });
+      applyAttributes(directory, entry);
+      times.push({ directory, mtime: entry.mtime });
     }
   }
   linkSync(disk, toFsPath(joinTreePath(root, path)));

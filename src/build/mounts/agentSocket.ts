@@ -1,6 +1,7 @@
-import { chmodSync, chownSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
+import { giveTo } from '../../linux/owner.ts';
 
 export interface AgentSocket extends AsyncDisposable {
   readonly path: string;
@@ -23,7 +24,7 @@ export async function openAgentSocket(
   });
   server.listen(path);
   await once(server, 'listening');
-  chownSync(path, uid, gid);
+  giveTo(path, uid, gid);
   chmodSync(path, mode);
   return {
     path,

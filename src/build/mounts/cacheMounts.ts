@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno } from '../../errors.ts';
 import { digestHex, digestOf } from '../../image/digest.ts';
+import { giveTo } from '../../linux/owner.ts';
 import { tryLock, waitForLock, type FileLock } from '../../linux/fileLock.ts';
 import type { RunMount } from '../../plan/step.ts';
 
@@ -54,7 +55,7 @@ async function ensure(
 ): Promise<{ readonly directory: string }> {
   if (existsSync(directory)) return { directory };
   const made = initial === undefined ? mkdtempSync(`${directory}.new-`) : await initial();
-  chownSync(made, uid, gid);
+  giveTo(made, uid, gid);
   chmodSync(made, mode);
   try {
     renameSync(made, directory);
