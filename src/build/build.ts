@@ -1,5 +1,6 @@
 // A build from request to result: finds the Dockerfile, plans, runs the stages that are needed side by side, writes the outputs.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { openBuildContext } from '../context/buildContext.ts';
 import { openContextTree } from '../context/contextTree.ts';
 import { findDockerfile, readIgnoreFile } from '../context/dockerfile.ts';
@@ -12,6 +13,7 @@ import { checkPushPermissions, startPush } from '../output/push.ts';
 import { writeOutputs } from '../output/writeOutputs.ts';
 import type { PlanOptions } from '../plan/planStages.ts';
 import { parseReference, type Reference } from '../registry/reference.ts';
+import { repairRoot } from '../rootfs/borrowRoot.ts';
 import type { Tree } from '../tree/tree.ts';
 import { openCaching } from './openCaching.ts';
 import { planBuild } from './planBuild.ts';
@@ -34,6 +36,7 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   const destinations = request.destinations.map(parseReference);
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  await repair(request, options, signal);
   await using session = openSession(request, { ...options, signal });
   await using context = await openBuildContext({
     context: request.context,
@@ -56,10 +59,12 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
       dockerfile,
       plan,
       caching,
-      context: once(() => openContextTree(context.directory, ignore)),
+      context: once(() => openContextTree(context.directory, ignore, session.root)),
       onTargetLayer: (layer) => push?.layer(layer),
       stop: () => stop.abort(),
     });
+    // Outputs may lie in directories that were set aside.
+    session.root[Symbol.dispose]();
     const packed = packImage(finish(request, image));
     await writeOutputs(request, packed, destinations, session.readBlob);
     if (push === undefined) session.log('info', 'Skipping push to container registry due to --no-push flag');
@@ -71,6 +76,15 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
     await push?.abandon();
     await session.settle();
     throw error;
+  }
+}
+
+/** Before anything of this machine is looked at. */
+async function repair({ dataDirectory }: BuildRequest, { listener }: BuildOptions, signal: AbortSignal): Promise<void> {
+  const log = (message: string): void => listener?.({ kind: 'log', level: 'warn', message });
+  const wait = (): void => log('Waiting for another build in this container, which has borrowed /');
+  if (await repairRoot(join(dataDirectory, 'in-place'), signal, wait)) {
+    log('An earlier build was killed while / was borrowed; it has been put back');
   }
 }
 

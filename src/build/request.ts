@@ -29,6 +29,10 @@ export interface BuildRequest {
   readonly singleSnapshot: boolean;
   readonly platform: Platform;
   readonly isolation: IsolationMode;
+  /** Run in place outside of a container too. Default: false. */
+  readonly force?: boolean;
+  /** Patterns of paths that no RUN's layer records, by Go's path.Match for each component. Default: none. */
+  readonly ignorePaths?: readonly string[];
   /** kasane's own directory: layers, blobs, root file systems. */
   readonly dataDirectory: string;
   /** Stages side by side. */

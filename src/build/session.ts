@@ -16,12 +16,15 @@ import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { parseReference, formatReference } from '../registry/reference.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
+import { chooseIsolation } from './chooseIsolation.ts';
 import { createClock, type BuildClock } from './clock.ts';
 import type { ReadBlob } from './localContents.ts';
 import { findImage } from './findImage.ts';
 import { createDownloader, type Downloader } from './instructions/download.ts';
 import { openRegistry } from './openRegistry.ts';
+import { ownDirectories } from './ownDirectories.ts';
 import type { BuildOptions, BuildRequest } from './request.ts';
+import { SharedRoot } from './sharedRoot.ts';
 
 const PARALLEL_DOWNLOADS = 4;
 const STALE_MILLISECONDS = 24 * 60 * 60 * 1000;
@@ -49,6 +52,10 @@ export interface BuildSession extends AsyncDisposable {
   /** The file system of an image, merged from its layers' listings once in a build. Not to be changed. */
   tree(image: Image): Promise<LayerTree>;
   readonly download: Downloader;
+  /** How RUN gets its machine; found once in a build. @throws BuildError `ISOLATION_UNAVAILABLE`, `NOT_IN_CONTAINER` */
+  isolation(): Promise<'namespace' | 'in-place'>;
+  /** `/`, which may be borrowed where commands run in place. */
+  readonly root: SharedRoot;
   /** Work that the build waits for only at its end; must not reject. */
   background(task: Promise<void>): void;
   /** Waits for it. */
@@ -62,11 +69,21 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
   mkdirSync(request.dataDirectory, { recursive: true });
   const store = openBlobStore(join(request.dataDirectory, 'blobs'));
   const scratch = makeScratch(request.dataDirectory);
-  const registry = openRegistry(request, environment, listener);
+  const registry = openRegistry(request, { environment, listener, mayRunPrograms: () => !root.isBorrowed });
   const images = new Map<string, Promise<Image>>();
   const fetching = new Map<string, Promise<string>>();
   const download = limitConcurrency(PARALLEL_DOWNLOADS);
   const pool = new UnpackPool(availableParallelism());
+
+  const root = new SharedRoot({
+    directory: join(request.dataDirectory, 'in-place'),
+    scratch,
+    own: ownDirectories(request.dataDirectory),
+    readBlob,
+    log: (level, message) => log(level, message),
+    beforeBorrowing: () => registry.readAhead(request.destinations),
+  });
+  let isolation: ReturnType<typeof chooseIsolation> | undefined;
 
   const trees = new Map<Image, Promise<LayerTree>>();
   const background: Promise<void>[] = [];
@@ -135,6 +152,8 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
       newPath: () => join(scratch, `download-${downloads++}`),
       signal,
     }),
+    isolation: () => (isolation ??= chooseIsolation({ request, environment, scratch, signal, log })),
+    root,
     background: (task) => void background.push(task),
     async settle() {
       await Promise.all(background);
@@ -142,6 +161,7 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
     emit: listener,
     log,
     async [Symbol.asyncDispose]() {
+      root[Symbol.dispose]();
       await pool[Symbol.asyncDispose]();
       await registry.close();
       rmSync(scratch, { recursive: true, force: true });

@@ -169,8 +169,8 @@ class StageRun implements AsyncDisposable {
   async #unpack(step: Step): Promise<void> {
     if (this.#runs.isPrepared) return;
     this.#inputs.session.log('info', `Unpacking rootfs as cmd ${step.display} requires it.`);
-    const { tree } = await this.#runs.prepare(this.#layers);
-    this.#tree ??= Promise.resolve(tree);
+    const tree = await this.#runs.prepare(this.#layers);
+    if (tree !== undefined) this.#tree ??= Promise.resolve(tree);
   }
 
   async #step(step: Step, number: number, mode: SnapshotMode, before: LayerTree | undefined): Promise<void> {
@@ -180,7 +180,10 @@ class StageRun implements AsyncDisposable {
     const event = { stage: this.#label, step: number, steps: resolved.steps.length, text: step.display };
     session.emit({ kind: 'step-started', ...event });
     const started = performance.now();
-    const cached = await placed(step, () => limit(() => this.#findCached(step)));
+    const cached = await placed(step, () => limit(() => session.root.reading(() => this.#findCached(step))));
+    if (cached === undefined && step.kind === 'run') {
+      await placed(step, () => this.#runs.hold(() => this.#awaitAllSources()));
+    }
     const made = cached ?? (await this.#make(step, mode, before));
     if (step.createdBy !== '') {
       this.#history.push(historyEntry(step.createdBy, made.layer && made, resolved.author));
@@ -218,7 +221,10 @@ class StageRun implements AsyncDisposable {
     if (step.kind === 'metadata' && mode !== 'single-layer') return { layer: undefined, created: '' };
     const scratch = mkdtempSync(join(session.scratch, 'step-'));
     try {
-      const own = await placed(step, () => limit(() => this.#execute(step, scratch, mode !== 'own-layer')));
+      const execute = (): Promise<WrittenLayer | undefined> => this.#execute(step, scratch, mode !== 'own-layer');
+      // A RUN in place has `/`, which nobody moves then.
+      const task = step.kind === 'run' ? execute : () => session.root.reading(execute);
+      const own = await placed(step, () => limit(task));
       const written = mode === 'single-layer' && before !== undefined ? await this.#squash(before, scratch) : own;
       const created = session.clock.created();
       if (step.kind !== 'metadata') this.#cache?.keep({ ...written, created });
@@ -234,6 +240,11 @@ class StageRun implements AsyncDisposable {
     if (step.kind === 'copy' || step.kind === 'add') await source(step.from);
     const mounts = step.kind === 'run' ? step.mounts : [];
     for (const mount of mounts) if ('from' in mount && mount.from !== undefined) await source(mount.from);
+  }
+
+  /** Also of the steps that are still to come: who has `/` may not wait for somebody who needs it. */
+  async #awaitAllSources(): Promise<void> {
+    for (const step of this.#inputs.resolved.steps) await this.#awaitSources(step);
   }
 
   /** The layer that the step makes, if it does. */

@@ -15,14 +15,22 @@ import type { PatternMatcher } from './patternMatcher.ts';
  * exist, and what the ignore file leaves out is not there. A directory that is left out is there all the same if something
  * in it is not. Read as it is asked for: a look-up of one path lists no directory.
  */
-export function openContextTree(directory: string, ignore?: PatternMatcher): Tree {
-  return new ContextTree(fromText(directory === '/' ? '' : directory), ignore);
+export function openContextTree(directory: string, ignore?: PatternMatcher, moved: Moved = IN_PLACE): Tree {
+  return new ContextTree(fromText(directory === '/' ? '' : directory), ignore, moved);
 }
+
+/** Says where a path lies now, for a directory that is moved about while it is read. */
+export interface Moved {
+  whereIs(path: string | Buffer): string | Buffer;
+}
+
+const IN_PLACE: Moved = { whereIs: (path) => path };
 
 class ContextTree implements Tree {
   readonly root: NodeId = 0;
   readonly #directory: ByteString;
   readonly #ignore: PatternMatcher | undefined;
+  readonly #moved: Moved;
   /** What nodes are, by node; `parent` and `name` place them. */
   readonly #inodes = InodeTable.empty();
   readonly #parent: NodeId[] = [];
@@ -35,9 +43,10 @@ class ContextTree implements Tree {
   /** Files whose xattrs were read: most are never asked for. */
   readonly #xattrs = new Map<NodeId, Xattrs>();
 
-  constructor(directory: ByteString, ignore: PatternMatcher | undefined) {
+  constructor(directory: ByteString, ignore: PatternMatcher | undefined, moved: Moved) {
     this.#directory = directory;
     this.#ignore = ignore;
+    this.#moved = moved;
     const stats = readStats(this.#diskPath(''));
     if (stats === undefined || !stats.isDirectory()) {
       throw new BuildError('CONTEXT_NOT_FOUND', `the build context ${toText(directory)} is not a directory`);
@@ -132,7 +141,7 @@ class ContextTree implements Tree {
   }
 
   #diskPath(path: TreePath | ''): string | Buffer {
-    return toFsPath(`${this.#directory}/${path}` as ByteString);
+    return this.#moved.whereIs(toFsPath(`${this.#directory}/${path}` as ByteString));
   }
 }
 

@@ -5,18 +5,19 @@ import type { StageLabel } from '../../events.ts';
 import type { Layer } from '../../image/image.ts';
 import { applyChanges } from '../../layer/applyChanges.ts';
 import type { LayerStack } from '../../layer/layerDirectories.ts';
-import { readCapabilities } from '../../linux/capabilities.ts';
 import type { Step } from '../../plan/step.ts';
 import { openDirectoryRootfs } from '../../rootfs/directoryRootfs.ts';
 import { openOverlayRootfs } from '../../rootfs/overlayRootfs.ts';
-import { probeIsolation } from '../../rootfs/probeIsolation.ts';
 import type { PlacedFile, Rootfs, RunCommand, RunResult } from '../../rootfs/rootfs.ts';
 import type { Changes } from '../../tree/change.ts';
 import { diffTrees } from '../../tree/diffTrees.ts';
 import { LayerTree } from '../../tree/layerTree.ts';
 import { resolveUser, type AccountFiles } from '../../tree/users.ts';
+import { compareContents } from '../compareContents.ts';
+import { contentsOfLayer } from '../contentsOfLayer.ts';
 import type { ResolvedMounts } from '../mounts/resolveMounts.ts';
 import type { BuildSession } from '../session.ts';
+import type { HeldRoot } from '../sharedRoot.ts';
 
 export type RunStep = Extract<Step, { kind: 'run' }>;
 
@@ -27,7 +28,10 @@ const HOSTNAME = 'buildkitsandbox';
 export class RunSteps implements AsyncDisposable {
   readonly #session: BuildSession;
   readonly #stage: StageLabel;
+  #isolation: 'namespace' | 'in-place' | undefined;
   #stack: LayerStack | undefined;
+  /** `/` itself, in place. */
+  #held: HeldRoot | undefined;
   #rootfs: Rootfs | undefined;
   /** What other steps added before the root file system was there. */
   readonly #pending: { readonly changes: Changes; readonly layer: Layer }[] = [];
@@ -38,22 +42,37 @@ export class RunSteps implements AsyncDisposable {
   }
 
   get isPrepared(): boolean {
-    return this.#stack !== undefined;
+    return this.#isolation !== undefined;
   }
 
   /**
-   * Unpacks the layers that the stage has so far.
+   * Fetches the layers that the stage has so far and, for namespaces, unpacks them. Gives the tree they make if it came to be.
    * @throws BuildError `ISOLATION_UNAVAILABLE` if the mode that was asked for runs no commands
    */
-  async prepare(layers: readonly Layer[]): Promise<LayerStack> {
-    await requireMachine(this.#session);
+  async prepare(layers: readonly Layer[]): Promise<LayerTree | undefined> {
+    this.#isolation = await this.#session.isolation();
+    if (this.#isolation === 'in-place') {
+      await Promise.all(layers.map((layer) => this.#session.localBlob(layer)));
+      return undefined;
+    }
     this.#stack = await this.#session.directories.stack(layers);
-    return this.#stack;
+    return this.#stack.tree;
+  }
+
+  /**
+   * Waits for `/` where commands run in place; the stage has it from now on. Nothing that another stage needs to get on may be held
+   * meanwhile, and no other stage be waited for later.
+   */
+  async hold(waitForOthers: () => Promise<void>): Promise<void> {
+    const { root, signal } = this.#session;
+    if (this.#held !== undefined || (await this.#session.isolation()) !== 'in-place') return;
+    await waitForOthers();
+    this.#held = await root.hold(signal);
   }
 
   /** Takes over what a step other than RUN changed. */
   add(changes: Changes, layer: Layer): void {
-    if (this.#stack !== undefined) this.#pending.push({ changes, layer });
+    if (this.isPrepared) this.#pending.push({ changes, layer });
   }
 
   /**
@@ -70,9 +89,11 @@ export class RunSteps implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rootfs?.close();
+    this.#held?.[Symbol.dispose]();
   }
 
   async #execute(command: RunCommand, tree: LayerTree): Promise<RunResult> {
+    if (this.#held !== undefined) return this.#executeInPlace(this.#held, command, tree);
     const first = this.#rootfs === undefined;
     this.#rootfs ??= openOverlayRootfs({ directory: this.#ownDirectory(), layers: this.#stack?.directories ?? [] });
     await this.#addPending(this.#rootfs);
@@ -87,9 +108,23 @@ export class RunSteps implements AsyncDisposable {
     }
   }
 
+  async #executeInPlace(held: HeldRoot, command: RunCommand, tree: LayerTree): Promise<RunResult> {
+    if (this.#rootfs === undefined) {
+      // The tree has all that was added before.
+      this.#pending.length = 0;
+      const { readBlob } = this.#session;
+      this.#rootfs = await held.open(tree, (pairs) => compareContents(pairs, tree, readBlob));
+    }
+    await this.#addPending(this.#rootfs);
+    return this.#rootfs.run(command);
+  }
+
   async #addPending(rootfs: Rootfs): Promise<void> {
+    const { directories, listings } = this.#session;
     for (const { changes, layer } of this.#pending.splice(0)) {
-      await rootfs.add({ changes, directory: () => this.#session.directories.own(layer) });
+      // An overlay takes the directory; whoever writes the changes reads them from the layer, as their sources may be gone.
+      const kept = this.#held === undefined ? changes : await contentsOfLayer(changes, layer, listings);
+      await rootfs.add({ changes: kept, directory: () => directories.own(layer) });
     }
   }
 
@@ -108,7 +143,7 @@ export class RunSteps implements AsyncDisposable {
 
   #command(step: RunStep, accounts: AccountFiles, resolved: ResolvedMounts): RunCommand {
     const { uid, gid, groups, home } = resolveUser(step.user, accounts);
-    const { signal, emit } = this.#session;
+    const { signal, emit, root } = this.#session;
     const hasHome = step.env.some((entry) => entry.startsWith('HOME='));
     return {
       argv: step.argv,
@@ -117,7 +152,7 @@ export class RunSteps implements AsyncDisposable {
       workingDirectory: step.workingDirectory,
       hostname: HOSTNAME,
       network: step.network === 'none' ? 'none' : 'host',
-      files: [...machineFiles(), ...scriptOf(step)],
+      files: [...machineFiles(root), ...scriptOf(step)],
       mounts: resolved.mounts,
       onOutput: (stream, chunk) => emit({ kind: 'output', stage: this.#stage, stream, chunk }),
       ...(signal === undefined ? {} : { signal }),
@@ -125,40 +160,12 @@ export class RunSteps implements AsyncDisposable {
   }
 }
 
-/** Finds out before anything is unpacked. */
-async function requireMachine({ request, scratch, signal }: BuildSession): Promise<void> {
-  if (request.isolation === 'none') {
-    throw new BuildError(
-      'ISOLATION_UNAVAILABLE',
-      'a RUN instruction needs a machine, and --isolation=none gives none',
-      {
-        hint: 'Leave --isolation out, or build a Dockerfile without RUN.',
-      },
-    );
-  }
-  if (request.isolation === 'in-place') {
-    throw new BuildError('ISOLATION_UNAVAILABLE', '--isolation=in-place is not supported yet', {
-      hint: WHERE_RUN_WORKS,
-    });
-  }
-  // Trying costs as much as a RUN: only where it is likely to fail.
-  if (process.geteuid?.() === 0 && readCapabilities().effective.has('CAP_SYS_ADMIN')) return;
-  const isolation = await probeIsolation(scratch, signal);
-  if (isolation.mode === 'namespace') return;
-  throw new BuildError('ISOLATION_UNAVAILABLE', `RUN can't be executed here: ${isolation.reason}`, {
-    hint: WHERE_RUN_WORKS,
-  });
-}
-
-const WHERE_RUN_WORKS =
-  'RUN needs root with CAP_SYS_ADMIN (a privileged container, or that capability and no AppArmor profile). A Dockerfile without RUN builds anywhere.';
-
 /** What a container finds in /etc of the machine it runs on. */
-function machineFiles(): PlacedFile[] {
+function machineFiles(root: BuildSession['root']): PlacedFile[] {
   return [
     machineFile('/etc/hostname', `${HOSTNAME}\n`),
-    machineFile('/etc/hosts', `${readIfThere('/etc/hosts')}\n127.0.0.1\t${HOSTNAME}\n`),
-    machineFile('/etc/resolv.conf', readIfThere('/etc/resolv.conf')),
+    machineFile('/etc/hosts', `${readIfThere(root.resolve('/etc/hosts'))}\n127.0.0.1\t${HOSTNAME}\n`),
+    machineFile('/etc/resolv.conf', readIfThere(root.resolve('/etc/resolv.conf'))),
   ];
 }
 
@@ -170,7 +177,7 @@ function scriptOf({ script }: RunStep): PlacedFile[] {
   return script === undefined ? [] : [{ path: script.path, content: Buffer.from(script.content), mode: 0o755 }];
 }
 
-function readIfThere(path: string): string {
+function readIfThere(path: string | Buffer): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

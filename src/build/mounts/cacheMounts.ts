@@ -19,6 +19,8 @@ export interface CacheOptions {
   /** Fills a new cache that has `from`; gives a directory that may be moved. */
   readonly initial: (() => Promise<string>) | undefined;
   readonly signal: AbortSignal | undefined;
+  /** It will be moved to where it is used, so that nobody can share it. */
+  readonly alone: boolean;
   /** Somebody else holds a `locked` cache. */
   readonly onWait: () => void;
 }
@@ -32,8 +34,9 @@ export async function holdCache(mount: CacheMount, options: CacheOptions): Promi
   const identity = [mount.id, mount.from ?? null, mount.source, mount.mode, mount.uid, mount.gid];
   const base = join(options.directory, digestHex(digestOf(JSON.stringify(identity))));
   mkdirSync(options.directory, { recursive: true });
-  if (mount.sharing === 'shared') return { ...(await ensure(base, mount, options)), [Symbol.dispose]: () => undefined };
-  if (mount.sharing === 'locked') {
+  if (mount.sharing === 'shared' && !options.alone)
+    return { ...(await ensure(base, mount, options)), [Symbol.dispose]: () => undefined };
+  if (mount.sharing !== 'private') {
     const lock = await waitForLock(`${base}.lock`, options.signal, options.onWait);
     return hold(lock, await ensure(base, mount, options));
   }

@@ -75,14 +75,19 @@ async function cacheMount(
         ? undefined
         : async () => materialise(await source(from), mount.source, scratch, session.readBlob),
     signal: session.signal,
+    alone: (await session.isolation()) === 'in-place',
     onWait: () => session.log('info', `Waiting for the cache mount ${mount.id}, which another RUN holds`),
   });
   held.use(cache);
   return { kind: 'bind', source: cache.directory, target: mount.target, readOnly: mount.readOnly };
 }
 
-function secretMount(mount: Mount<'secret'>, { request, environment }: BuildSession, env: string[]): RootfsMount[] {
-  const content = secretValue(mount.id, request.secrets ?? [], environment);
+function secretMount(
+  mount: Mount<'secret'>,
+  { request, environment, root }: BuildSession,
+  env: string[],
+): RootfsMount[] {
+  const content = secretValue(mount.id, request.secrets ?? [], environment, root);
   if (content === undefined) {
     if (!mount.required) return [];
     throw new BuildError('SECRET_MISSING', `secret ${mount.id}: not found`, {
@@ -109,7 +114,11 @@ async function sshMount(
       hint: `Pass it with --ssh ${mount.id}, from $SSH_AUTH_SOCK, or --ssh ${mount.id}=PATH of an agent's socket.`,
     });
   }
-  const socket = await openAgentSocket(agent.socket, join(scratch, `agent-${index}`), mount);
+  const socket = await openAgentSocket(
+    () => session.root.resolve(agent.socket).toString(),
+    join(scratch, `agent-${index}`),
+    mount,
+  );
   held.use(socket);
   const target = mount.target ?? `/run/buildkit/ssh_agent.${index}`;
   env.push(`SSH_AUTH_SOCK=${target}`);
