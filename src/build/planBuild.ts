@@ -1,4 +1,5 @@
 import { parseTrigger } from '../dockerfile/parseDockerfile.ts';
+import { BuildError } from '../errors.ts';
 import type { Dockerfile, Instruction } from '../dockerfile/instruction.ts';
 import { planStages, type PlannedBuild, type PlanOptions } from '../plan/planStages.ts';
 import type { PlannedStage } from '../plan/step.ts';
@@ -28,6 +29,9 @@ async function triggersOf(
   { index, base, from }: PlannedStage,
 ): Promise<[number, readonly Instruction[]]> {
   if (base.kind !== 'image') return [index, []];
-  const { config } = await session.image(base.reference, base.platform ?? session.request.platform);
+  const platform = base.platform ?? session.request.platform;
+  const { config } = await session.image(base.reference, platform).catch((error: unknown) => {
+    throw error instanceof BuildError ? error.at(from.location) : error;
+  });
   return [index, (config.config?.OnBuild ?? []).map((trigger) => parseTrigger(trigger, from.location))];
 }
