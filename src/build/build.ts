@@ -5,6 +5,7 @@ import { openBuildContext } from '../context/buildContext.ts';
 import { openContextTree } from '../context/contextTree.ts';
 import { findDockerfile, readIgnoreFile } from '../context/dockerfile.ts';
 import { parseDockerfile } from '../dockerfile/parseDockerfile.ts';
+import { BuildError, messageOf } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import type { Image } from '../image/image.ts';
 import { hostPlatform } from '../image/platform.ts';
@@ -15,7 +16,8 @@ import type { PlanOptions } from '../plan/planStages.ts';
 import { parseReference, type Reference } from '../registry/reference.ts';
 import { repairRoot } from '../rootfs/borrowRoot.ts';
 import type { Tree } from '../tree/tree.ts';
-import { openCaching } from './openCaching.ts';
+import { brokenLayer, type FoundLayer } from './brokenLayer.ts';
+import { openCaching, type CachingOptions } from './openCaching.ts';
 import { planBuild } from './planBuild.ts';
 import type { BuildOptions, BuildRequest } from './request.ts';
 import { runStages } from './runStages.ts';
@@ -33,6 +35,36 @@ export interface BuildResult {
  * @throws BuildError for everything a user can act on; the signal's reason when it is aborted
  */
 export async function build(request: BuildRequest, options: BuildOptions = {}): Promise<BuildResult> {
+  const distrusted = new Set<Digest>();
+  for (;;) {
+    const found = new Map<Digest, FoundLayer>();
+    try {
+      return await buildOnce(request, options, { signal: options.signal, distrusted, found });
+    } catch (error) {
+      const broken = options.signal?.aborted === true ? undefined : brokenLayer(error, found);
+      if (broken === undefined) throw error;
+      // What came down a pipe is gone.
+      if (request.context === 'tar://stdin') throw brokenCache(broken, error);
+      const message = `${messageOf(error)}; the build starts again without this layer of the cache ${broken.cache}`;
+      options.listener?.({ kind: 'log', level: 'warn', message });
+      distrusted.add(broken.layer.descriptor.digest);
+    }
+  }
+}
+
+function brokenCache({ layer, cache }: FoundLayer, cause: unknown): BuildError {
+  return new BuildError(
+    'CACHE_LAYER_BROKEN',
+    `The layer ${layer.descriptor.digest} of the cache ${cache} is broken: ${messageOf(cause)}`,
+    { cause, hint: 'Build again with --no-cache.' },
+  );
+}
+
+async function buildOnce(
+  request: BuildRequest,
+  options: BuildOptions,
+  cachingOptions: CachingOptions,
+): Promise<BuildResult> {
   const destinations = request.destinations.map(parseReference);
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
@@ -50,7 +82,7 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
   const plan = await planBuild(session, dockerfile, planOptions(request));
   for (const { message } of plan.warnings) session.log('warn', message);
   if (request.push) await checkPermissions(session, destinations);
-  const caching = openCaching(session, options.signal);
+  const caching = openCaching(session, cachingOptions);
 
   const push = request.push ? startPush(session, destinations) : undefined;
   try {
@@ -67,9 +99,12 @@ export async function build(request: BuildRequest, options: BuildOptions = {}): 
     session.root[Symbol.dispose]();
     const packed = packImage(finish(request, image));
     await writeOutputs(request, packed, destinations, session.readBlob);
+    if (session.request.cache?.errors === 'fail') await session.settle();
+    caching?.throwFailure();
     if (push === undefined) session.log('info', 'Skipping push to container registry due to --no-push flag');
     else await push.finish(packed);
     await session.settle();
+    await caching?.recorder.save();
     return { digest: packed.manifest.descriptor.digest, image: packed.image, packed };
   } catch (error) {
     stop.abort();

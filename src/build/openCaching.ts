@@ -1,57 +1,133 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { hashKey, type CacheKey } from '../cache/cacheKey.ts';
 import { createDirectoryCache } from '../cache/directoryCache.ts';
-import type { LayerCache } from '../cache/layerCache.ts';
+import { guardCache, type GuardedCache } from '../cache/guardCache.ts';
 import { createRegistryCache } from '../cache/registryCache.ts';
 import { BuildError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
 import { parseReference } from '../registry/reference.ts';
+import type { FoundLayer } from './brokenLayer.ts';
+import { InputRecorder } from './inputRecorder.ts';
+import type { BuildRequest, CacheRequest } from './request.ts';
 import type { BuildSession } from './session.ts';
 import type { StepCaching } from './stepCache.ts';
+import { StepResults } from './stepResults.ts';
 
 const DIRECTORY = 'oci:';
 
+export interface CachingOptions {
+  /** Of the user; a failed step does not end the uploads of those before it. */
+  readonly signal: AbortSignal | undefined;
+  readonly distrusted: ReadonlySet<Digest>;
+  /** Gets every layer that a cache gave. */
+  readonly found: Map<Digest, FoundLayer>;
+}
+
+/** The caches of a build, and what went wrong with them. */
+export interface OpenedCaching extends StepCaching {
+  /** @throws BuildError the first failure of a cache, where `--cache-errors=fail` says that one fails the build */
+  throwFailure(): void;
+}
+
 /**
- * The layer cache that a request asks for: `--cache-repo`, else the repository `cache` below the first destination's.
- * @param signal of the user; a failed step does not end the uploads of those before it
+ * The layer caches that a request asks for: `--cache-from` and `--cache-to`, and `--cache-repo`, else the repository `cache` below the
+ * first destination's.
  * @throws BuildError `CACHE_REPO_MISSING`, `REFERENCE_INVALID`
  */
-export function openCaching(session: BuildSession, signal: AbortSignal | undefined): StepCaching | undefined {
+export function openCaching(session: BuildSession, options: CachingOptions): OpenedCaching | undefined {
   const { cache, singleSnapshot } = session.request;
   if (cache === undefined) return undefined;
   if (singleSnapshot) {
     session.log('warn', 'With --single-snapshot there are no layers of steps to cache: --cache has no effect');
     return undefined;
   }
-  const layers = openCache(session, cache.repository ?? inferred(session), signal);
+  const failures: BuildError[] = [];
+  const opened = new Map<string, GuardedCache>();
+  const open = (place: string): GuardedCache => {
+    const known = opened.get(place);
+    if (known !== undefined) return known;
+    const guarded = openCache(session, place, options.signal, (error) => failures.push(error));
+    opened.set(place, guarded);
+    return guarded;
+  };
+  const { from, to } = placesOf(session.request, cache);
+  const caches = { from: from.map(open), to: to.map(open) };
   return {
-    from: [layers],
-    to: cache.push ? layers : undefined,
+    ...caches,
     runLayers: cache.runLayers,
     copyLayers: cache.copyLayers,
     maxAge: cache.maxAge,
+    isExecuted: ({ index, name }) =>
+      cache.executedStages?.some((stage) => stage.toLowerCase() === name || stage === String(index)) ?? false,
+    results: new StepResults(),
+    recorder: new InputRecorder({
+      ...caches,
+      identity: identityOf(session.request),
+      directory: recordsDirectory(session.request.dataDirectory),
+      log: (level, message) => session.log(level, message),
+    }),
+    distrusted: options.distrusted,
+    onFound: (layer, name) => options.found.set(layer.descriptor.digest, { layer, cache: name }),
+    throwFailure() {
+      const [first] = failures;
+      if (cache.errors !== 'fail' || first === undefined) return;
+      throw new BuildError('CACHE_FAILED', `The layer cache failed: ${first.message}`, {
+        cause: first,
+        hint: 'With --cache-errors=warn the build goes on without the cache.',
+      });
+    },
   };
 }
 
-function openCache(session: BuildSession, repository: string, signal: AbortSignal | undefined): LayerCache {
-  const { store } = session;
-  const warn = (message: string): void => session.log('warn', message);
-  if (repository.startsWith(DIRECTORY)) {
-    return createDirectoryCache({ directory: resolve(repository.slice(DIRECTORY.length)), store, warn });
-  }
-  const { registry, repository: name } = parseReference(repository);
-  return createRegistryCache({
-    repository: { registry, repository: name },
-    client: () => session.registry(),
-    store,
-    signal,
-    warn,
-  });
+/** Where the records of builds' inputs are, for `kasane explain`. */
+export function recordsDirectory(dataDirectory: string): string {
+  return join(dataDirectory, 'inputs');
 }
 
-function inferred({ request }: BuildSession): string {
-  const [destination] = request.destinations;
+function placesOf(request: BuildRequest, cache: CacheRequest): { from: readonly string[]; to: readonly string[] } {
+  const { repository, read = true } = cache;
+  const explicit = [...(cache.from ?? []), ...(cache.to ?? [])].length > 0;
+  const own = repository === undefined && explicit ? [] : [repository ?? inferred(request)];
+  return {
+    from: read ? [...new Set([...own, ...(cache.from ?? [])])] : [],
+    to: [...new Set([...(cache.push ? own : []), ...(cache.to ?? [])])],
+  };
+}
+
+function openCache(
+  session: BuildSession,
+  place: string,
+  signal: AbortSignal | undefined,
+  onFailure: (error: BuildError) => void,
+): GuardedCache {
+  const { store } = session;
+  const guard = { signal, onFailure, warn: (message: string): void => session.log('warn', message) };
+  if (place.startsWith(DIRECTORY)) {
+    const path = resolve(place.slice(DIRECTORY.length));
+    const directory = (): string => session.root.resolve(path).toString();
+    return guardCache(createDirectoryCache({ name: path, directory, store }), guard);
+  }
+  const { registry, repository } = parseReference(place);
+  const client = (): ReturnType<BuildSession['registry']> => session.registry();
+  return guardCache(createRegistryCache({ repository: { registry, repository }, client, store, signal }), guard);
+}
+
+function inferred({ destinations }: BuildRequest): string {
+  const [destination] = destinations;
   if (destination === undefined) {
     throw new BuildError('CACHE_REPO_MISSING', 'if using cache with --no-push, specify cache repo with --cache-repo');
   }
   const { registry, repository } = parseReference(destination);
   return `${registry}/${repository}/cache`;
+}
+
+/** What tells the builds of one thing from others' that share a cache. */
+function identityOf({ destinations, dockerfile, target, platform }: BuildRequest): CacheKey {
+  const [destination] = destinations.map(parseReference);
+  return hashKey('inputs', {
+    destination: destination === undefined ? null : [destination.registry, destination.repository],
+    dockerfile: destination === undefined ? dockerfile : null,
+    target: target ?? null,
+    platform: [platform.os, platform.architecture, platform.variant ?? ''],
+  });
 }

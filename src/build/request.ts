@@ -50,9 +50,22 @@ export interface BuildRequest {
 
 /** A cache of layers that outlives the build. */
 export interface CacheRequest {
-  /** `registry/repository` or `oci:<directory>`. Default: `cache` below the first destination's repository. */
+  /**
+   * `registry/repository` or `oci:<directory>`. Default: `cache` below the first destination's repository, but none if `from` or `to` names
+   * one.
+   */
   readonly repository?: string;
-  /** Whether what had to be executed is put there. */
+  /** More of them, only to be read. */
+  readonly from?: readonly string[];
+  /** More of them, only to be written. */
+  readonly to?: readonly string[];
+  /** Whether anything is looked for. Default: true. */
+  readonly read?: boolean;
+  /** Stages, by name or number, whose steps are executed whatever the caches have. */
+  readonly executedStages?: readonly string[];
+  /** Whether a cache that can't be used is a warning or an error. Default: `warn`. */
+  readonly errors?: 'warn' | 'fail';
+  /** Whether what had to be executed is put into `repository`. */
   readonly push: boolean;
   readonly runLayers: boolean;
   /** COPY, ADD and WORKDIR. */

@@ -1,3 +1,4 @@
+import type { CacheKey } from '../cache/cacheKey.ts';
 import type { Dockerfile } from '../dockerfile/instruction.ts';
 import { BuildError } from '../errors.ts';
 import type { Image, Layer } from '../image/image.ts';
@@ -7,6 +8,7 @@ import type { FileSource, PlannedStage } from '../plan/step.ts';
 import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import type { Tree } from '../tree/tree.ts';
+import { borrowListings, lendListings } from './baseListings.ts';
 import type { BuildSession } from './session.ts';
 import { keyOfBase, type KeyedSource, type StepCaching } from './stepCache.ts';
 import { runStage, type Limit, type StageResult, type StageStart } from './stage.ts';
@@ -56,7 +58,7 @@ async function executeStage(
 ): Promise<StageResult> {
   session.signal?.throwIfAborted();
   const parent = stage.base.kind === 'stage' ? await resultOf(results, stage.base.index) : undefined;
-  const start = await startOf(session, stage, parent);
+  const start = await startOf(session, stage, parent, caching);
   const resolved = resolveStage(stage, {
     base: {
       config: parent?.resolved.config ?? start.config?.config ?? {},
@@ -67,7 +69,7 @@ async function executeStage(
     scope: plan.scope,
   });
   for (const { message } of resolved.warnings) session.log('warn', message);
-  return runStage({
+  const result = await runStage({
     session,
     stage,
     resolved,
@@ -78,12 +80,17 @@ async function executeStage(
     onLayer: isTarget ? onTargetLayer : () => undefined,
     baseIsNew: parent === undefined,
   });
+  if (caching !== undefined && result.executed && start.digest !== undefined) {
+    lendListings(session, caching, start.layers);
+  }
+  return result;
 }
 
 async function startOf(
   session: BuildSession,
   { base, from }: PlannedStage,
   parent: StageResult | undefined,
+  caching: StepCaching | undefined,
 ): Promise<StageStart> {
   if (base.kind === 'scratch') {
     return {
@@ -113,8 +120,12 @@ async function startOf(
       config: image.config,
       layers: image.layers,
       history: image.config.history ?? [],
-      tree: async () => (await session.tree(image)).clone(),
-      key: keyOfBase(session, image.digest),
+      tree: async () => {
+        if (caching !== undefined) await borrowListings(session, caching, image.layers);
+        return (await session.tree(image)).clone();
+      },
+      key: keyOfImage(session, image),
+      ...(image.digest === undefined ? {} : { digest: image.digest }),
     };
   } catch (error) {
     throw error instanceof BuildError ? error.at(from.location) : error;
@@ -137,9 +148,15 @@ async function openSource(
     case 'image': {
       if (from.reference === 'scratch') return { tree: () => Promise.resolve(LayerTree.empty()) };
       const image = await session.image(from.reference, session.request.platform);
-      return { tree: () => session.tree(image), stageKey: keyOfBase(session, image.digest), executed: false };
+      return { tree: () => session.tree(image), stageKey: keyOfImage(session, image), executed: false };
     }
   }
+}
+
+/** Without a digest its key would be that of an empty stage. */
+function keyOfImage(session: BuildSession, { digest }: Image): CacheKey {
+  if (digest === undefined) throw new Error('an image that was not made here has a digest');
+  return keyOfBase(session, digest);
 }
 
 /** The target and the stages it is built on: all whose layers are the result's. */

@@ -5,6 +5,7 @@ import type { CachedStep } from '../cache/layerCache.ts';
 import { BuildError } from '../errors.ts';
 import type { StageLabel } from '../events.ts';
 import type { HistoryEntry, ImageConfig } from '../image/config.ts';
+import type { Digest } from '../image/digest.ts';
 import type { Image, Layer } from '../image/image.ts';
 import type { ImageFormat } from '../image/mediaType.ts';
 import { writeLayer, type WrittenLayer } from '../layer/layerWriter.ts';
@@ -35,6 +36,8 @@ export interface StageStart {
   tree(): Promise<LayerTree>;
   /** What the first step's key continues. */
   readonly key: CacheKey;
+  /** Of the manifest, if it is an image. */
+  readonly digest?: Digest;
 }
 
 /** A finished stage. */
@@ -98,7 +101,7 @@ class StageRun implements AsyncDisposable {
     this.#runs = new RunSteps(session, this.#label);
     this.#readAccounts = accountReader(session.readBlob);
     const { caching } = inputs;
-    this.#cache = caching === undefined ? undefined : new StageCache(session, caching, start.key);
+    this.#cache = caching === undefined ? undefined : new StageCache(session, caching, stage, start.key, start.digest);
   }
 
   async result(): Promise<StageResult> {
@@ -149,18 +152,21 @@ class StageRun implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#cache?.abandon();
     await this.#runs[Symbol.asyncDispose]();
   }
 
-  async #files(): Promise<LayerTree> {
-    this.#tree ??= this.#inputs.start.tree();
-    const tree = await this.#tree;
-    const { listings } = this.#inputs.session;
-    for (let cached = this.#unmerged.shift(); cached !== undefined; cached = this.#unmerged.shift()) {
-      if (cached.layer === undefined) continue;
-      const listing = await cached.listing?.();
-      if (listing !== undefined) listings.put(cached.layer, listing.encode());
-      tree.applyLayer(cached.layer, listing ?? (await listings.get(cached.layer)));
+  /** Other stages may ask at the same time. */
+  #files(): Promise<LayerTree> {
+    return (this.#tree = this.#merge(this.#tree ?? this.#inputs.start.tree()));
+  }
+
+  async #merge(below: Promise<LayerTree>): Promise<LayerTree> {
+    const tree = await below;
+    for (const { layer, listing } of this.#unmerged.splice(0)) {
+      if (layer !== undefined) {
+        tree.applyLayer(layer, (await listing?.()) ?? (await this.#inputs.session.listings.get(layer)));
+      }
     }
     return tree;
   }
@@ -170,17 +176,20 @@ class StageRun implements AsyncDisposable {
     if (this.#runs.isPrepared) return;
     this.#inputs.session.log('info', `Unpacking rootfs as cmd ${step.display} requires it.`);
     const tree = await this.#runs.prepare(this.#layers);
-    if (tree !== undefined) this.#tree ??= Promise.resolve(tree);
+    if (tree === undefined || this.#tree !== undefined) return;
+    this.#tree = Promise.resolve(tree);
+    this.#unmerged.length = 0;
   }
 
   async #step(step: Step, number: number, mode: SnapshotMode, before: LayerTree | undefined): Promise<void> {
-    const { session, resolved, limit } = this.#inputs;
+    const { session, resolved } = this.#inputs;
     await placed(step, () => this.#awaitSources(step));
     session.signal?.throwIfAborted();
     const event = { stage: this.#label, step: number, steps: resolved.steps.length, text: step.display };
     session.emit({ kind: 'step-started', ...event });
     const started = performance.now();
-    const cached = await placed(step, () => limit(() => session.root.reading(() => this.#findCached(step))));
+    // Holding nothing: it may wait for a stage that makes the same.
+    const cached = await placed(step, () => this.#findCached(step));
     if (cached === undefined && step.kind === 'run') {
       await placed(step, () => this.#runs.hold(() => this.#awaitAllSources()));
     }
@@ -201,7 +210,9 @@ class StageRun implements AsyncDisposable {
   async #findCached(step: Step): Promise<CachedStep | undefined> {
     if (this.#cache === undefined || step.kind === 'metadata') return undefined;
     const { session, source, onLayer } = this.#inputs;
-    const found = await this.#cache.find(step, source);
+    // Where commands run in place, a stage that has the machine waits for no other.
+    const mayWait = !this.#runs.isPrepared || (await session.isolation()) === 'namespace';
+    const found = await this.#cache.find(step, source, mayWait);
     if (found === undefined) {
       session.log('info', `No cached layer found for cmd ${step.display}`);
       return undefined;

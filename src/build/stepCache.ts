@@ -2,40 +2,59 @@ import { fromText } from '../byteString.ts';
 import {
   baseKey,
   copyKey,
+  hashKey,
+  keyedEnv,
   runKey,
   workdirKey,
   type CacheKey,
   type CopyStep,
   type KeyField,
+  type RunStep,
 } from '../cache/cacheKey.ts';
-import { fingerprint } from '../cache/fingerprint.ts';
-import type { CachedStep, LayerCache, StepToCache } from '../cache/layerCache.ts';
+import { fingerprint, type FileAttributes, type Fingerprint } from '../cache/fingerprint.ts';
+import type { GuardedCache } from '../cache/guardCache.ts';
+import { fileDigests, shortDigest } from '../cache/inputRecord.ts';
+import type { CachedStep, StepToCache } from '../cache/layerCache.ts';
 import { compilePatterns } from '../context/patternMatcher.ts';
-import { messageOf } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
-import type { FileSource, Step } from '../plan/step.ts';
+import type { Layer } from '../image/image.ts';
+import type { FileSource, PlannedStage, Step } from '../plan/step.ts';
+import type { Entry } from '../tree/entry.ts';
+import type { LayerListing } from '../tree/layerListing.ts';
 import { resolvePath } from '../tree/resolve.ts';
 import type { Tree } from '../tree/tree.ts';
+import type { InputRecorder, StageRecorder } from './inputRecorder.ts';
+import { parseChmod } from './instructions/chmod.ts';
 import { findSources } from './instructions/copySources.ts';
+import { urlFileName } from './instructions/download.ts';
 import type { BuildSession } from './session.ts';
+import type { Claim, StepResults } from './stepResults.ts';
 
 /** The layer caches of a build, and which steps they are for. */
 export interface StepCaching {
   /** Asked in this order. */
-  readonly from: readonly LayerCache[];
+  readonly from: readonly GuardedCache[];
   /** Where the results of misses go. */
-  readonly to: LayerCache | undefined;
+  readonly to: readonly GuardedCache[];
   readonly runLayers: boolean;
   /** COPY, ADD and WORKDIR. */
   readonly copyLayers: boolean;
   /** Entries older than this many milliseconds are misses. */
   readonly maxAge: number;
+  /** Whether a stage's steps are executed whatever the caches have. */
+  readonly isExecuted: (stage: PlannedStage) => boolean;
+  readonly results: StepResults;
+  readonly recorder: InputRecorder;
+  /** Layers that turned out to be broken. */
+  readonly distrusted: ReadonlySet<Digest>;
+  /** Told of every layer that came from a cache. */
+  readonly onFound: (layer: Layer, cache: string) => void;
 }
 
 /** What a step reads files from. */
 export interface KeyedSource {
   tree(): Promise<Tree>;
-  /** The last key, if it is a stage. */
+  /** The last key, if it is a stage or an image. */
   readonly stageKey?: CacheKey;
   /** Whether a step of that stage was executed in this build: then its key says nothing of its content. */
   readonly executed?: boolean;
@@ -43,66 +62,117 @@ export interface KeyedSource {
 
 export type OpenSource = (from: FileSource) => Promise<KeyedSource>;
 
-/** The key that a stage's first step continues, if it starts from an image. */
+/** The key that a stage's first step continues, if it starts from an image or from nothing. */
 export function keyOfBase(session: BuildSession, digest: Digest | undefined): CacheKey {
   return baseKey(digest, { platform: session.request.platform, latestTime: session.clock.latestTime });
+}
+
+/** A step that may have a layer. */
+type FileStep = Exclude<Step, { kind: 'metadata' }>;
+
+/** The result of executing a step. */
+export interface MadeStep {
+  /** Absent if it changed nothing. */
+  readonly layer?: Layer;
+  readonly listing?: LayerListing;
+  readonly created: string;
 }
 
 /** The keys of one stage's steps, in order, and what the caches have for them. docs/cache.md has the law. */
 export class StageCache {
   readonly #session: BuildSession;
   readonly #caching: StepCaching;
+  readonly #recorder: StageRecorder;
+  readonly #mayRead: boolean;
   /** After the last step. */
   #key: CacheKey;
   /** Keys under which the step under way is to be kept; none if its kind is not cached. */
   #keep: readonly CacheKey[] = [];
+  /** Of the step under way, while others may wait for it. */
+  #claim: Claim | undefined;
+  #mayWait = true;
   /** No step below a miss can be in a cache. */
   #missed = false;
 
-  constructor(session: BuildSession, caching: StepCaching, key: CacheKey) {
+  constructor(session: BuildSession, caching: StepCaching, stage: PlannedStage, key: CacheKey, base?: Digest) {
     this.#session = session;
     this.#caching = caching;
+    this.#mayRead = !caching.isExecuted(stage);
     this.#key = key;
+    this.#recorder = caching.recorder.stage(stage, key, base);
   }
 
   get key(): CacheKey {
     return this.#key;
   }
 
-  /** The result of a step that changes files, if a cache has it. If not, the step is executed and then given to `keep`. */
-  async find(step: Exclude<Step, { kind: 'metadata' }>, open: OpenSource): Promise<CachedStep | undefined> {
+  /**
+   * The result of a step that changes files, if a cache or another stage of this build has it. If not, the step is executed and then given to
+   * `keep`.
+   * @param mayWait for a stage that is executing the same
+   */
+  async find(step: FileStep, open: OpenSource, mayWait: boolean): Promise<CachedStep | undefined> {
     const { runLayers, copyLayers } = this.#caching;
+    this.#mayWait = mayWait;
     switch (step.kind) {
       case 'workdir':
+        this.#recorder.step(step.display, { instruction: hashKey('workdir', [step.path, step.user]) });
         return this.#lookUp([workdirKey(this.#key, step.path, step.user)], copyLayers);
       case 'run':
-        return this.#lookUp([runKey(this.#key, step, await this.#mounted(step, open))], runLayers);
+        return this.#lookUp([await this.#runKey(step, open)], runLayers);
       case 'copy':
       case 'add':
         return this.#findCopy(step, await open(step.from), copyLayers);
     }
   }
 
-  /** Keeps what the step gave that was not found, while the build goes on. A failure is a warning. */
-  keep(step: Omit<StepToCache, 'entry'> & { readonly created: string }): void {
-    const { layer, listing, created } = step;
-    const recorded = layer === undefined ? {} : { layer: { ...layer.descriptor, diffId: layer.diffId } };
+  /** Keeps what the step gave that was not found, while the build goes on. */
+  keep({ layer, listing, created }: MadeStep): void {
+    const entry = { continues: this.#key, created, executed: new Date().toISOString() };
     this.#put({
-      entry: { continues: this.#key, created, ...recorded },
+      entry: { ...entry, ...(layer === undefined ? {} : { layer: { ...layer.descriptor, diffId: layer.diffId } }) },
       ...(layer === undefined ? {} : { layer }),
       ...(listing === undefined ? {} : { listing }),
     });
+    const { listings } = this.#session;
+    this.#settle({ ...entry, ...(layer === undefined ? {} : { layer, listing: () => listings.get(layer) }) });
+  }
+
+  /** Lets go of whoever waits for a step of this stage: there is no result to come. */
+  abandon(): void {
+    this.#settle(undefined);
+  }
+
+  #settle(result: CachedStep | undefined): void {
+    this.#claim?.settle(result);
+    this.#claim = undefined;
   }
 
   #put(step: StepToCache): void {
-    const { to } = this.#caching;
-    if (to === undefined) return;
-    for (const key of this.#keep) {
-      const stored = to.put(key, step).catch((error: unknown) => {
-        this.#session.log('warn', `Error uploading layer to cache ${to.name}: ${messageOf(error)}`);
-      });
-      this.#session.background(stored);
+    for (const cache of this.#caching.to) {
+      for (const key of this.#keep) this.#session.background(cache.put(key, step));
     }
+  }
+
+  async #runKey(step: RunStep, open: OpenSource): Promise<CacheKey> {
+    const shown = await this.#shownByMounts(step, open);
+    const prints = shown.map((print) => print?.digest ?? null);
+    const inConfig = new Set((step.config.Env ?? []).map(nameOf));
+    this.#recorder.step(step.display, {
+      // The same key without what is recorded by name.
+      instruction: runKey('' as CacheKey, { ...step, env: [] }, []),
+      variables: Object.fromEntries(
+        keyedEnv(step).map((entry) => [
+          `${inConfig.has(nameOf(entry)) ? 'ENV' : 'ARG'} ${nameOf(entry)}`,
+          shortDigest(entry),
+        ]),
+      ),
+      files: Object.assign(
+        {},
+        ...shown.map((print, index) => (print === undefined ? {} : fileDigests(print, `${targetOf(step, index)}: `))),
+      ) as Record<string, string>,
+    });
+    return runKey(this.#key, step, prints);
   }
 
   /**
@@ -115,57 +185,90 @@ export class StageCache {
     const byStage =
       stageKey === undefined
         ? undefined
-        : copyKey(parent, step, { stage: stageKey, paths: step.sources.map(pathFields) });
-    if (byStage !== undefined && source.executed !== true && enabled && !this.#missed) {
+        : copyKey(parent, step, { stage: stageKey, paths: step.sources.map((one) => ({ ...one })) });
+    if (byStage !== undefined && source.executed !== true && enabled && this.#mayAsk) {
       const found = await this.#ask(byStage);
       if (found !== undefined) {
         this.#key = found.continues;
+        this.#keep = [];
+        this.#recorder.step(step.display, { instruction: byStage });
+        this.#recorder.outcome('hit');
         return found;
       }
     }
-    const tree = await source.tree();
     const contents: KeyField[] = [];
-    for (const one of step.sources) contents.push(await this.#sourceFields(step, one, tree));
+    const files: Record<string, string> = {};
+    for (const one of step.sources) contents.push(await this.#sourceFields(step, one, source, files));
+    this.#recorder.step(step.display, { instruction: copyKey('' as CacheKey, step, null), files });
     const byContent = copyKey(parent, step, contents);
     return this.#lookUp(byStage === undefined ? [byContent] : [byContent, byStage], enabled);
   }
 
-  async #sourceFields(step: CopyStep, source: CopyStep['sources'][number], tree: Tree): Promise<KeyField> {
-    if (source.kind === 'inline') return { inline: source.name, content: source.content };
-    if (source.kind === 'url') {
-      const { name, sha256, mtime } = await this.#session.download(source.url, step.checksum);
-      return { url: name, sha256, mtime: mtime.seconds };
+  async #sourceFields(
+    step: CopyStep,
+    source: CopyStep['sources'][number],
+    from: KeyedSource,
+    files: Record<string, string>,
+  ): Promise<KeyField> {
+    switch (source.kind) {
+      case 'inline':
+        files[source.name] = shortDigest(source.content);
+        return { inline: source.name, content: source.content };
+      case 'url': {
+        // With a checksum nothing is downloaded to know what it is.
+        const sha256 = step.checksum ?? `sha256:${(await this.#session.download(source.url, undefined)).sha256}`;
+        files[source.url] = shortDigest(sha256);
+        return { url: urlFileName(source.url), sha256 };
+      }
+      case 'path': {
+        const tree = await from.tree();
+        const print = await this.#session.root.reading(() => this.#copied(step, source.path, tree));
+        Object.assign(files, fileDigests(print));
+        return step.parents ? { files: print.digest, path: source.path } : { files: print.digest };
+      }
     }
-    const matcher = step.exclude.length === 0 ? undefined : compilePatterns(step.exclude);
-    const items = findSources(tree, source.path);
-    const files = await fingerprint(
-      tree,
-      items.map(({ node, name, path }) => ({ node, name: step.parents ? path : name })),
-      {
-        readBlob: this.#session.readBlob,
-        ...(matcher === undefined
-          ? {}
-          : {
-              excludes: (path, isDirectory) =>
-                matcher.excludes(path) && !(isDirectory && matcher.mayContainException(path)),
-            }),
-      },
-    );
-    return step.parents ? { files, path: source.path } : { files };
   }
 
-  /** What bind mounts, and cache mounts that start from something, show: by content. */
-  async #mounted(step: Extract<Step, { kind: 'run' }>, open: OpenSource): Promise<string[]> {
-    const prints: string[] = [];
+  #copied(step: CopyStep, path: string, tree: Tree): Promise<Fingerprint> {
+    const matcher = step.exclude.length === 0 ? undefined : compilePatterns(step.exclude);
+    const items = findSources(tree, path).map(({ node, name, path: found }) => {
+      if (step.parents) return { node, name: found, path: found, withAncestors: true };
+      // Of a directory the contents are copied, whatever it is called.
+      return { node, name: tree.entry(node).type === 'directory' ? '' : name, path: found };
+    });
+    return fingerprint(tree, items, {
+      readBlob: this.#session.readBlob,
+      attributes: writtenAttributes(step),
+      ...(matcher === undefined
+        ? {}
+        : {
+            excludes: (inside, isDirectory) =>
+              matcher.excludes(inside) && !(isDirectory && matcher.mayContainException(inside)),
+          }),
+    });
+  }
+
+  /** What bind mounts, and cache mounts that start from something, show: for each mount, in order. */
+  async #shownByMounts(step: RunStep, open: OpenSource): Promise<(Fingerprint | undefined)[]> {
+    const prints: (Fingerprint | undefined)[] = [];
     for (const mount of step.mounts) {
-      if (mount.type !== 'bind' && mount.type !== 'cache') continue;
-      if (mount.from === undefined) continue;
+      if ((mount.type !== 'bind' && mount.type !== 'cache') || mount.from === undefined) {
+        prints.push(undefined);
+        continue;
+      }
       const tree = await (await open(mount.from)).tree();
-      const { node } = resolvePath(tree, fromText(mount.source));
-      const nodes = node === undefined ? [] : [{ node, name: '' }];
-      prints.push(await fingerprint(tree, nodes, { readBlob: this.#session.readBlob }));
+      const { readBlob, root } = this.#session;
+      const shown = (): Promise<Fingerprint> => {
+        const { node, path } = resolvePath(tree, fromText(mount.source));
+        return fingerprint(tree, node === undefined ? [] : [{ node, name: '', path }], { readBlob });
+      };
+      prints.push(await root.reading(shown));
     }
     return prints;
+  }
+
+  get #mayAsk(): boolean {
+    return this.#mayRead && !this.#missed;
   }
 
   /** Looks for the first of the keys, and goes on with it. */
@@ -173,34 +276,75 @@ export class StageCache {
     const [key, ...others] = keys;
     this.#key = key;
     this.#keep = enabled ? keys : [];
-    if (!enabled) return undefined;
-    const found = this.#missed ? undefined : await this.#ask(key);
+    if (!enabled) {
+      this.#recorder.outcome('not-cached');
+      return undefined;
+    }
+    const claimed = this.#caching.results.claim(key);
+    if ('settle' in claimed) this.#claim = claimed;
+    const made = 'settle' in claimed || !this.#mayWait ? undefined : await claimed;
+    const found = made ?? (this.#mayAsk ? await this.#ask(key) : undefined);
     if (found === undefined) {
+      this.#reportMiss();
       this.#missed = true;
       return undefined;
     }
+    this.#recorder.outcome('hit');
+    this.#settle(found);
     this.#keep = others;
-    const { layer } = found;
-    const listing = others.length === 0 ? undefined : await found.listing?.();
-    if (layer === undefined || listing !== undefined) {
-      this.keep({
-        created: found.created,
-        ...(layer === undefined ? {} : { layer }),
-        ...(listing === undefined ? {} : { listing }),
-      });
-    }
+    await this.#keepFound(found);
     return found;
   }
 
+  #reportMiss(): void {
+    if (!this.#mayRead || this.#missed) {
+      this.#recorder.outcome(this.#mayRead ? 'below-miss' : 'not-cached');
+      return;
+    }
+    const { recorder } = this.#caching;
+    this.#session.background(recorder.explain(this.#recorder));
+  }
+
+  /** What was found by content is kept under the other keys too. */
+  async #keepFound({ layer, listing, ...entry }: CachedStep): Promise<void> {
+    if (this.#keep.length === 0 || this.#caching.to.length === 0) return;
+    if (layer === undefined) {
+      this.#put({ entry });
+      return;
+    }
+    const known = await listing?.();
+    if (known === undefined) return;
+    this.#put({ entry: { ...entry, layer: { ...layer.descriptor, diffId: layer.diffId } }, layer, listing: known });
+  }
+
   async #ask(key: CacheKey): Promise<CachedStep | undefined> {
-    for (const cache of this.#caching.from) {
+    const { from, maxAge, distrusted, onFound } = this.#caching;
+    for (const cache of from) {
       const found = await cache.find(key);
-      if (found !== undefined && Date.now() - Date.parse(found.created) < this.#caching.maxAge) return found;
+      if (found === undefined || Date.now() - Date.parse(found.executed) >= maxAge) continue;
+      if (found.layer === undefined) return found;
+      if (distrusted.has(found.layer.descriptor.digest)) continue;
+      onFound(found.layer, cache.name);
+      return found;
     }
     return undefined;
   }
 }
 
-function pathFields(source: CopyStep['sources'][number]): KeyField {
-  return { ...source };
+/** What a copy makes of mode and owner: what it sets anew does not count. */
+function writtenAttributes(step: CopyStep): (entry: Entry) => FileAttributes {
+  const chmod = step.chmod === undefined ? undefined : parseChmod(step.chmod);
+  return ({ mode, uid, gid, type }) => ({
+    mode: chmod === undefined || type === 'symlink' ? mode : chmod(mode, type === 'directory'),
+    ...(step.chown === undefined ? { uid, gid } : { uid: 0, gid: 0 }),
+  });
+}
+
+function nameOf(entry: string): string {
+  return entry.slice(0, entry.indexOf('='));
+}
+
+function targetOf(step: RunStep, index: number): string {
+  const mount = step.mounts[index];
+  return mount !== undefined && 'target' in mount ? (mount.target ?? '') : '';
 }

@@ -7,8 +7,10 @@ import type { CacheKey } from './cacheKey.ts';
 export interface CacheEntry {
   /** The key by content that later steps continue. */
   readonly continues: CacheKey;
-  /** RFC 3339: when the step was executed. */
+  /** RFC 3339: what the history says of the step; with fixed times that is not when it was executed. */
   readonly created: string;
+  /** RFC 3339: when the step was executed, by the clock of that machine. */
+  readonly executed: string;
   /** Absent if the step changed nothing. */
   readonly layer?: {
     readonly mediaType: string;
@@ -23,6 +25,7 @@ const schema = v.object({
   kasaneCacheEntry: v.literal(1),
   continues: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   created: v.pipe(v.string(), v.isoTimestamp()),
+  executed: v.pipe(v.string(), v.isoTimestamp()),
   layer: v.optional(
     v.object({
       mediaType: v.string(),
@@ -43,10 +46,10 @@ export function decodeEntry(bytes: Uint8Array): CacheEntry {
   try {
     value = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch (error) {
-    throw new BuildError('CACHE_ENTRY_INVALID', `a cache entry is not JSON: ${messageOf(error)}`, { cause: error });
+    throw new BuildError('CACHE_ENTRY_INVALID', `an entry is not JSON: ${messageOf(error)}`, { cause: error });
   }
   const parsed = v.safeParse(schema, value);
-  if (!parsed.success) throw new BuildError('CACHE_ENTRY_INVALID', 'a cache entry is not one of kasane');
-  const { continues, created, layer } = parsed.output;
-  return { continues: continues as CacheKey, created, ...(layer === undefined ? {} : { layer }) };
+  if (!parsed.success) throw new BuildError('CACHE_ENTRY_INVALID', 'an entry is not one of kasane');
+  const { continues, created, executed, layer } = parsed.output;
+  return { continues: continues as CacheKey, created, executed, ...(layer === undefined ? {} : { layer }) };
 }

@@ -66,21 +66,26 @@ export type CopyStep = Extract<Step, { kind: 'copy' | 'add' }>;
 
 /**
  * RUN: the command, whom and where it runs as, the environment it sees without proxies, its mounts. Secrets and agents count by name, never
- * by value; what bind mounts show counts by content (`sources`, one for each mount that has a source, in order).
+ * by value; what a mount shows of a stage, an image or the context counts by content: `shown`, for each mount in order, null if it shows
+ * nothing.
  */
-export function runKey(parent: CacheKey, step: RunStep, sources: readonly string[]): CacheKey {
-  const uncached = new Set(step.uncachedEnv);
+export function runKey(parent: CacheKey, step: RunStep, shown: readonly (string | null)[]): CacheKey {
   return hashKey('run', {
     parent,
     argv: step.argv,
     script: step.script === undefined ? null : { ...step.script },
-    env: step.env.filter((entry) => !uncached.has(entry)).sort(),
+    env: keyedEnv(step),
     user: step.user,
     workingDirectory: step.workingDirectory,
     network: step.network,
-    mounts: step.mounts.map(mountFields),
-    sources,
+    mounts: step.mounts.map((mount, index) => [mountFields(mount), shown[index] ?? null]),
   });
+}
+
+/** The environment in order, without what must not reach a key. */
+export function keyedEnv({ env, uncachedEnv }: RunStep): readonly string[] {
+  const uncached = new Set(uncachedEnv);
+  return env.filter((entry) => !uncached.has(entry));
 }
 
 /** WORKDIR: the path and whose it is. */

@@ -1,63 +1,95 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BuildError, hasErrno } from '../errors.ts';
+import { BuildError, hasErrno, messageOf } from '../errors.ts';
+import { digestHex } from '../image/digest.ts';
 import type { Layer } from '../image/image.ts';
 import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
 import { LayerListing } from '../tree/layerListing.ts';
 import { decodeEntry, encodeEntry } from './cacheEntry.ts';
-import type { LayerCache } from './layerCache.ts';
+import type { CachedStep, LayerCache, StepToCache } from './layerCache.ts';
 
 export interface DirectoryCacheOptions {
-  /** `--cache-repo=oci:<directory>`. */
-  readonly directory: string;
+  /** For messages. */
+  readonly name: string;
+  /** Where it lies now, absolute: `/` may be borrowed meanwhile. */
+  readonly directory: () => string;
   /** Where this build's blobs are. */
   readonly store: BlobStore;
-  readonly warn: (message: string) => void;
 }
 
 /**
  * A directory: blobs by digest, `entries/<key>` beside them. Whatever is there was written whole. A layer that is found is taken over
- * into the build's own store when it is read.
+ * into the build's own store, and verified on its way. Reading changes nothing, so the directory may be read-only.
  */
-export function createDirectoryCache({ directory, store, warn }: DirectoryCacheOptions): LayerCache {
-  const entries = join(directory, 'entries');
+export function createDirectoryCache({ name, directory, store }: DirectoryCacheOptions): LayerCache {
+  const entries = (...file: readonly string[]): string => join(directory(), 'entries', ...file);
+  const blobs = (): string => join(directory(), 'blobs');
+  const find = (key: string): CachedStep | undefined => {
+    const bytes = readIfThere(entries(key));
+    if (bytes === undefined) return undefined;
+    const { layer: recorded, ...entry } = decodeEntry(bytes);
+    if (recorded === undefined) return entry;
+    const { mediaType, digest, size, diffId } = recorded;
+    const path = join(blobs(), 'sha256', digestHex(digest));
+    if (statSync(path, { throwIfNoEntry: false })?.size !== size) {
+      throw new BuildError('CACHE_ENTRY_INVALID', `the layer ${digest} of an entry is not there, or not whole`);
+    }
+    if (store.has(digest) !== size) store.importFile(path, { digest, size });
+    const listing = readIfThere(entries(`${key}.listing`));
+    const layer: Layer = { descriptor: { mediaType, digest, size }, diffId, locations: [{ kind: 'store' }] };
+    return {
+      ...entry,
+      layer,
+      listing: async () => (listing === undefined ? undefined : LayerListing.decode(listing)),
+    };
+  };
+  const put = (key: string, { entry, layer, listing }: StepToCache): void => {
+    mkdirSync(entries(), { recursive: true });
+    if (layer !== undefined && listing !== undefined) {
+      const { digest, size } = layer.descriptor;
+      const target = openBlobStore(blobs());
+      if (target.has(digest) !== size) target.importFile(store.path(digest), { digest, size });
+      writeWhole(entries(`${key}.listing`), listing.encode());
+    }
+    writeWhole(entries(key), encodeEntry(entry));
+  };
+  const putDocument = (key: string, bytes: Uint8Array): void => {
+    mkdirSync(entries(), { recursive: true });
+    writeWhole(entries(`${key}.document`), bytes);
+  };
   return {
-    name: directory,
-    async find(key) {
-      try {
-        const { continues, created, layer: recorded } = decodeEntry(readFileSync(join(entries, key)));
-        if (recorded === undefined) return { continues, created };
-        const { mediaType, digest, size, diffId } = recorded;
-        const blobs = openBlobStore(join(directory, 'blobs'));
-        if (blobs.has(digest) !== size) {
-          throw new BuildError('CACHE_ENTRY_INVALID', `its layer ${digest} is not there`);
-        }
-        const encoded = readFileSync(join(entries, `${key}.listing`));
-        if (store.has(digest) !== size) store.importFile(blobs.path(digest), { digest, size });
-        const layer: Layer = { descriptor: { mediaType, digest, size }, diffId, locations: [{ kind: 'store' }] };
-        return { continues, created, layer, listing: async () => LayerListing.decode(encoded) };
-      } catch (error) {
-        if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
-        if (!(error instanceof BuildError)) throw error;
-        warn(`Cache ${directory}: ${error.message}; the step is executed`);
-        return undefined;
-      }
-    },
-    async put(key, { entry, layer, listing }) {
-      mkdirSync(entries, { recursive: true });
-      if (layer !== undefined && listing !== undefined) {
-        const { digest, size } = layer.descriptor;
-        const blobs = openBlobStore(join(directory, 'blobs'));
-        if (blobs.has(digest) !== size) blobs.importFile(store.path(digest), { digest, size });
-        writeWhole(join(entries, `${key}.listing`), listing.encode());
-      }
-      writeWhole(join(entries, key), encodeEntry(entry));
-    },
+    name,
+    find: async (key) => attempt(name, () => find(key)),
+    put: async (key, step) => attempt(name, () => put(key, step)),
+    findDocument: async (key) => attempt(name, () => readIfThere(entries(`${key}.document`))),
+    putDocument: async (key, bytes) => attempt(name, () => putDocument(key, bytes)),
   };
 }
 
+/** What the file system refuses becomes an error that names the directory. */
+function attempt<T>(directory: string, task: () => T): T {
+  try {
+    return task();
+  } catch (error) {
+    if (error instanceof BuildError || !(error instanceof Error && 'syscall' in error)) throw error;
+    throw new BuildError('CACHE_UNUSABLE', `can't use the directory ${directory}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
 function writeWhole(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${process.pid}`;
+  const temporary = `${path}.${randomUUID()}`;
   writeFileSync(temporary, bytes);
   renameSync(temporary, path);
 }

@@ -3,59 +3,81 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { hashFiles } from '../layer/hashFiles.ts';
 import type { Layer } from '../image/image.ts';
 import type { Content, Entry } from '../tree/entry.ts';
-import { joinTreePath } from '../tree/path.ts';
+import { componentsOf, joinTreePath } from '../tree/path.ts';
 import type { NodeId, Tree, TreePath } from '../tree/tree.ts';
 
 const CHUNK = 1 << 20;
 
+/** Something whose files count. */
+export interface FingerprintItem {
+  readonly node: NodeId;
+  /** What it is called where it goes; '' if its own name does not show there. */
+  readonly name: string;
+  /** Where it was found. */
+  readonly path: TreePath;
+  /** Whether the attributes of the directories above it count too. */
+  readonly withAncestors?: boolean;
+}
+
 export interface FingerprintOptions {
   readonly readBlob: (layer: Layer) => AsyncIterable<Uint8Array>;
-  /** Paths relative to a node that do not count. */
+  /** Paths relative to an item that do not count. */
   readonly excludes?: (path: TreePath, isDirectory: boolean) => boolean;
+  /** What counts of mode and owner. Default: as they are. */
+  readonly attributes?: (entry: Entry) => FileAttributes;
+}
+
+export type FileAttributes = Pick<Entry, 'mode' | 'uid' | 'gid'>;
+
+export interface Fingerprint {
+  readonly digest: string;
+  /** What each file gave to the digest, by where it was found. */
+  readonly files: readonly { readonly path: TreePath; readonly digest: string }[];
 }
 
 /**
- * A digest of what lies at some nodes of a tree: names, types, modes, owners, link targets, hard links, devices, file capabilities and contents; no
+ * A digest of what lies at some nodes of a tree: names, types, modes, owners, link targets, hard links, devices, xattrs and contents; no
  * times. Each layer that holds contents is read once.
+ * @throws BuildError if a layer can't be read
  */
 export async function fingerprint(
   tree: Tree,
-  nodes: readonly { readonly node: NodeId; readonly name: string }[],
+  items: readonly FingerprintItem[],
   options: FingerprintOptions,
-): Promise<string> {
-  const files = [...listFiles(tree, nodes, options)];
-  const contents = await contentDigests(files, options.readBlob);
-  const hash = createHash('sha256');
+): Promise<Fingerprint> {
+  const listed = [...listFiles(tree, items, options)];
+  const contents = await contentDigests(listed, options.readBlob);
+  const { attributes = (entry: Entry): FileAttributes => entry } = options;
+  const total = createHash('sha256');
   const firstNames = new Map<number, number>();
-  for (const [index, { path, entry, content, inode }] of files.entries()) {
+  const files = listed.map(({ item, name, path, entry, content, inode }, index) => {
+    const digest = entryDigest(entry, attributes(entry), content === undefined ? '' : contents.get(content));
     // Whether two names are one file shows in the layer.
     const first = firstNames.get(inode) ?? index;
     firstNames.set(inode, first);
-    const { type, mode, uid, gid, size, linkTarget, deviceMajor, deviceMinor, xattrs } = entry;
-    const digest = content === undefined ? '' : (contents.get(content) ?? '');
-    const capability = [...xattrs].find(([name]) => name === 'security.capability')?.[1] ?? '';
-    for (const field of [
-      path,
-      type,
-      mode,
-      uid,
-      gid,
-      size,
-      linkTarget,
-      deviceMajor,
-      deviceMinor,
-      capability,
-      digest,
-      first,
-    ]) {
-      const text = String(field);
-      hash.update(`${text.length}:`).update(text, 'latin1');
-    }
-  }
-  return hash.digest('hex');
+    total.update(framed([item, name, digest, first]), 'latin1');
+    return { path, digest };
+  });
+  return { digest: total.digest('hex'), files };
+}
+
+function entryDigest(entry: Entry, { mode, uid, gid }: FileAttributes, content: string | undefined): string {
+  if (content === undefined) throw new Error('the content of a file was not read');
+  const { type, size, linkTarget, deviceMajor, deviceMinor } = entry;
+  const xattrs = [...entry.xattrs].sort(([a], [b]) => (a < b ? -1 : 1)).flat();
+  const fields = [type, mode, uid, gid, size, linkTarget, deviceMajor, deviceMinor, content, ...xattrs];
+  return createHash('sha256').update(framed(fields), 'latin1').digest('hex');
+}
+
+/** Every field with its length, so that it shows where one ends. Texts are of bytes. */
+function framed(fields: readonly (string | number)[]): string {
+  return fields.map((field) => `${String(field).length}:${field}`).join('');
 }
 
 interface ListedFile {
+  /** Which of the items it belongs to. */
+  readonly item: number;
+  readonly name: TreePath;
   readonly path: TreePath;
   readonly entry: Entry;
   readonly inode: number;
@@ -65,22 +87,38 @@ interface ListedFile {
 
 function* listFiles(
   tree: Tree,
-  nodes: readonly { readonly node: NodeId; readonly name: string }[],
+  items: readonly FingerprintItem[],
   { excludes }: FingerprintOptions,
 ): Generator<ListedFile> {
-  function* walk(node: NodeId, path: TreePath, inside: TreePath): Generator<ListedFile> {
+  function* walk(item: number, node: NodeId, name: TreePath, path: TreePath, inside: TreePath): Generator<ListedFile> {
     const entry = tree.entry(node);
     const content = entry.type === 'file' && entry.size > 0 ? tree.content(node) : undefined;
-    yield { path, entry, content, inode: tree.inode(node) };
-    for (const name of entry.type === 'directory' ? tree.names(node) : []) {
-      const child = tree.child(node, name);
-      if (child === undefined) continue;
-      const below = joinTreePath(inside, name);
-      if (excludes?.(below, tree.entry(child).type === 'directory') === true) continue;
-      yield* walk(child, joinTreePath(path, name), below);
+    yield { item, name, path, entry, content, inode: tree.inode(node) };
+    for (const child of entry.type === 'directory' ? tree.names(node) : []) {
+      const below = tree.child(node, child);
+      if (below === undefined) continue;
+      const relative = joinTreePath(inside, child);
+      if (excludes?.(relative, tree.entry(below).type === 'directory') === true) continue;
+      yield* walk(item, below, joinTreePath(name, child), joinTreePath(path, child), relative);
     }
   }
-  for (const { node, name } of nodes) yield* walk(node, name as TreePath, '' as TreePath);
+  for (const [index, { node, name, path, withAncestors }] of items.entries()) {
+    if (withAncestors === true) yield* ancestors(tree, index, path);
+    yield* walk(index, node, name as TreePath, path, '' as TreePath);
+  }
+}
+
+/** The directories on the way to a path, links not followed. */
+function* ancestors(tree: Tree, item: number, path: TreePath): Generator<ListedFile> {
+  let node = tree.root;
+  let at = '' as TreePath;
+  for (const name of componentsOf(path).slice(0, -1)) {
+    const child = tree.child(node, name);
+    if (child === undefined) return;
+    node = child;
+    at = joinTreePath(at, name);
+    yield { item, name: at, path: at, entry: tree.entry(node), inode: tree.inode(node), content: undefined };
+  }
 }
 
 async function contentDigests(
@@ -94,14 +132,17 @@ async function contentDigests(
     if (content.kind === 'layer') {
       const offsets = wanted.get(content.layer) ?? new Map<number, Content[]>();
       wanted.set(content.layer, offsets);
-      offsets.set(content.offset, [...(offsets.get(content.offset) ?? []), content]);
+      const same = offsets.get(content.offset);
+      if (same === undefined) offsets.set(content.offset, [content]);
+      else same.push(content);
     } else digests.set(content, content.kind === 'bytes' ? sha256(content.bytes) : hashFile(content.path));
   }
   await Promise.all(
     [...wanted].map(async ([layer, offsets]) => {
       const hashes = await hashFiles(readBlob(layer), layer, new Set(offsets.keys()));
       for (const [offset, contents] of offsets) {
-        for (const content of contents) digests.set(content, hashes.get(offset) ?? '');
+        const hash = hashes.get(offset);
+        if (hash !== undefined) for (const content of contents) digests.set(content, hash);
       }
     }),
   );

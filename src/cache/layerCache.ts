@@ -4,9 +4,7 @@ import type { CacheEntry } from './cacheEntry.ts';
 import type { CacheKey } from './cacheKey.ts';
 
 /** A step's result from an earlier build; its bytes are still where the cache is. */
-export interface CachedStep {
-  readonly continues: CacheKey;
-  readonly created: string;
+export interface CachedStep extends Omit<CacheEntry, 'layer'> {
   /** Absent if the step changed nothing. */
   readonly layer?: Layer;
   /** Of the layer, without reading the layer; undefined if another version of kasane wrote it. */
@@ -20,12 +18,16 @@ export interface StepToCache {
   readonly listing?: LayerListing;
 }
 
-/** Where results of steps are kept from one build to the next. */
+/** Where results of steps are kept from one build to the next. Two builds that write the same key at once are safe: one of them wins. */
 export interface LayerCache {
   /** For messages. */
   readonly name: string;
-  /** A miss for what is not there and for what can't be read or believed; the latter is reported, never thrown. */
+  /** Undefined for what is not there. @throws BuildError for what can't be read or believed */
   find(key: CacheKey): Promise<CachedStep | undefined>;
-  /** @throws BuildError; two builds that put the same key at once are safe */
+  /** @throws BuildError */
   put(key: CacheKey, step: StepToCache): Promise<void>;
+  /** Bytes that are no step's result. @throws BuildError */
+  findDocument(key: CacheKey): Promise<Uint8Array | undefined>;
+  /** @throws BuildError */
+  putDocument(key: CacheKey, bytes: Uint8Array): Promise<void>;
 }

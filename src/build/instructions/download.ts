@@ -61,7 +61,7 @@ async function fetchUrl(url: string, { http, newPath, signal }: DownloaderOption
   }
   await pipeline(counted(), createWriteStream(path, { flags: 'wx' }));
   const mtime = lastModified(response.headers['last-modified']);
-  return { path, name: nameOf(new URL(url)), size, sha256: hash.digest('hex'), mtime };
+  return { path, name: urlFileName(url), size, sha256: hash.digest('hex'), mtime };
 }
 
 function verify(url: string, actual: string, expected: string | undefined): void {
@@ -72,8 +72,9 @@ function verify(url: string, actual: string, expected: string | undefined): void
   });
 }
 
-function nameOf(url: URL): string {
-  const last = url.pathname.split('/').pop() ?? '';
+/** What the file of a URL is called. */
+export function urlFileName(url: string): string {
+  const last = new URL(url).pathname.split('/').pop() ?? '';
   try {
     return decodeURIComponent(last) || UNNAMED;
   } catch {
