@@ -41,6 +41,8 @@ test("without flags the executor takes kaniko's defaults", () => {
     singleSnapshot: false,
     platform: hostPlatform(),
     isolation: 'auto',
+    force: false,
+    ignorePaths: [],
     dataDirectory: '/kaniko',
     jobs: 3,
     registry: {

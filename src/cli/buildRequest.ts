@@ -47,6 +47,8 @@ export function buildRequest(flags: ParsedFlags<BuildFlags>, face: Face, around:
     singleSnapshot: values['single-snapshot'],
     platform: values['custom-platform'] === '' ? hostPlatform() : parsePlatform(values['custom-platform']),
     isolation: values.isolation as IsolationMode,
+    force: values.force,
+    ignorePaths: values['ignore-path'],
     dataDirectory: dataDirectory(values['kaniko-dir'], context, face, around),
     jobs: jobsOf(values.jobs, around.cpus),
     registry: {

@@ -60,7 +60,7 @@ function launch(): void {
   mountSystem(root);
   mountForCommand(root, spec, made);
   if (spec.command !== undefined) makeWorkingDirectory(root, spec.command.workingDirectory);
-  setHostname(spec.hostname);
+  nameMachine(spec.hostname);
   // For the next launcher; what is executed in this one's place would never write it.
   flushCompileCache();
   enterRoot(root);
@@ -100,6 +100,15 @@ function takePlace(command: SpecCommand, ready: LaunchReply): void {
   reply(ready);
   closeSync(CHANNEL);
   execute(command);
+}
+
+/** Engines' seccomp profiles may allow namespaces and all that is mounted in them, but not this. */
+function nameMachine(hostname: string): void {
+  try {
+    setHostname(hostname);
+  } catch (error) {
+    if (!hasErrno(error, 'EPERM')) throw error;
+  }
 }
 
 function mountRootOf(root: RootMount): MountedRoot {

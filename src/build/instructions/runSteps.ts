@@ -15,6 +15,7 @@ import { LayerTree } from '../../tree/layerTree.ts';
 import { resolveUser, type AccountFiles } from '../../tree/users.ts';
 import { compareContents } from '../compareContents.ts';
 import { contentsOfLayer } from '../contentsOfLayer.ts';
+import { withoutIgnored } from '../ignoredPaths.ts';
 import type { ResolvedMounts } from '../mounts/resolveMounts.ts';
 import type { BuildSession } from '../session.ts';
 import type { HeldRoot } from '../sharedRoot.ts';
@@ -84,7 +85,9 @@ export class RunSteps implements AsyncDisposable {
     const result = await this.#execute(command, tree);
     if (result.exitCode !== 0) throw runFailed(step, result);
     const rootfs = this.#rootfs;
-    return rootfs === undefined ? [] : rootfs.changes(tree);
+    return rootfs === undefined
+      ? []
+      : withoutIgnored(await rootfs.changes(tree), this.#session.request.ignorePaths ?? []);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -84,14 +84,12 @@ export const sourceFlags = {
   force: {
     type: 'bool',
     default: false,
-    help: 'Build outside of a container.',
-    support: { level: 'no-effect', because: 'kasane does not write to / and may run outside of a container' },
+    help: 'Execute RUN in place outside of a container too.',
   },
   'ignore-path': {
     type: 'list',
     default: [],
-    help: 'Path that snapshots leave out. Repeatable.',
-    support: { level: 'unsupported', because: 'every change that a step makes becomes part of its layer' },
+    help: "Path that RUN's layers leave out, with what is below it; its components may be patterns. Repeatable.",
   },
   'ignore-var-run': {
     type: 'bool',
