@@ -85,9 +85,8 @@ export function recordsDirectory(dataDirectory: string): string {
 }
 
 function placesOf(request: BuildRequest, cache: CacheRequest): { from: readonly string[]; to: readonly string[] } {
-  const { repository, read = true } = cache;
-  const explicit = [...(cache.from ?? []), ...(cache.to ?? [])].length > 0;
-  const own = repository === undefined && explicit ? [] : [repository ?? inferred(request)];
+  const { repository, own: usesOwn = true, read = true } = cache;
+  const own = usesOwn ? [repository ?? inferred(request)] : [];
   return {
     from: read ? [...new Set([...own, ...(cache.from ?? [])])] : [],
     to: [...new Set([...(cache.push ? own : []), ...(cache.to ?? [])])],

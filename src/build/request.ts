@@ -50,11 +50,10 @@ export interface BuildRequest {
 
 /** A cache of layers that outlives the build. */
 export interface CacheRequest {
-  /**
-   * `registry/repository` or `oci:<directory>`. Default: `cache` below the first destination's repository, but none if `from` or `to` names
-   * one.
-   */
+  /** `registry/repository` or `oci:<directory>`. Default: `cache` below the first destination's repository. */
   readonly repository?: string;
+  /** False: only `from` and `to` are used. Default: true. */
+  readonly own?: boolean;
   /** More of them, only to be read. */
   readonly from?: readonly string[];
   /** More of them, only to be written. */

@@ -191,7 +191,7 @@ export class StageCache {
       if (found !== undefined) {
         this.#key = found.continues;
         this.#keep = [];
-        this.#recorder.step(step.display, { instruction: byStage });
+        this.#recorder.step(step.display, { instruction: copyKey('' as CacheKey, step, null) });
         this.#recorder.outcome('hit');
         return found;
       }

@@ -30,19 +30,23 @@ function baseReason(earlier: StageInputs, now: StageInputs): string {
 }
 
 function stepReason(old: StepInputs, now: StepInputs): string | undefined {
-  if (old.text !== now.text) return `the instruction changed, it was: ${old.text}`;
-  const reasons = [variablesReason(old.variables ?? {}, now.variables ?? {}), filesReason(old.files, now.files)].filter(
-    (reason) => reason !== undefined,
-  );
-  if (reasons.length > 0) return reasons.join(', ');
-  return old.instruction === now.instruction
-    ? undefined
-    : 'what the instruction means changed (user, directory, shell)';
+  // A RUN's text shows values of variables, which are compared by themselves.
+  const sameText = old.text === now.text || now.variables !== undefined;
+  if (old.instruction !== now.instruction || !sameText) {
+    return old.text === now.text
+      ? 'what the instruction means changed (user, directory, shell)'
+      : `the instruction changed, it was: ${old.text}`;
+  }
+  // It was found by its stage, and nobody looked at the files.
+  if (old.files === undefined && now.files !== undefined) return 'what it copies changed';
+  const reasons = [variablesReason(old.variables, now.variables), filesReason(old.files, now.files)];
+  const said = reasons.filter((reason) => reason !== undefined);
+  return said.length === 0 ? undefined : said.join(', ');
 }
 
 type Named = Readonly<Record<string, string>>;
 
-function variablesReason(old: Named, now: Named): string | undefined {
+function variablesReason(old: Named = {}, now: Named = {}): string | undefined {
   const { changed, added, removed } = compare(old, now);
   const parts = [
     ...(changed.length === 0 ? [] : [`${list(changed)} changed`]),

@@ -3,6 +3,7 @@ import type { BuildRequest, CacheRequest, IsolationMode } from '../build/request
 import { BuildError } from '../errors.ts';
 import { hostPlatform, parsePlatform } from '../image/platform.ts';
 import { mirrorMap } from '../registry/mirrors.ts';
+import { cachePlaces } from './cachePlaces.ts';
 import { dataDirectory } from './dataDirectory.ts';
 import type { BuildFlags } from './flags/executorFlags.ts';
 import type { ParsedFlags } from './pflag.ts';
@@ -67,7 +68,7 @@ export function buildRequest(flags: ParsedFlags<BuildFlags>, face: Face, around:
       map: mirrorMap(values['registry-map'], values['registry-mirror']),
       fallBack: !values['skip-default-registry-fallback'],
     },
-    ...(values.cache ? { cache: cacheRequest(flags) } : {}),
+    ...cacheRequest(flags, around),
     secrets: parseSecrets(values.secret, around.environment, absolute),
     sshAgents: parseSshAgents(values.ssh, around.environment, absolute),
   };
@@ -82,13 +83,28 @@ function given<N extends string>(
   return text === '' ? {} : ({ [name]: change(text) } as { [K in N]: string });
 }
 
-function cacheRequest({ values }: ParsedFlags<BuildFlags>): CacheRequest {
+/** `--cache`, or a place to look in or to fill, turns it on. */
+function cacheRequest(
+  { values }: ParsedFlags<BuildFlags>,
+  { workingDirectory }: Surroundings,
+): { readonly cache?: CacheRequest } {
+  const from = cachePlaces('cache-from', values['cache-from'], workingDirectory);
+  const to = cachePlaces('cache-to', values['cache-to'], workingDirectory);
+  if (!values.cache && from.length === 0 && to.length === 0) return {};
+  const executedStages = values['no-cache-filter'].flatMap((stages) => stages.split(','));
   return {
-    ...given('repository', values['cache-repo']),
-    push: !values['no-push-cache'],
-    runLayers: values['cache-run-layers'],
-    copyLayers: values['cache-copy-layers'],
-    maxAge: values['cache-ttl'] / 1e6,
+    cache: {
+      ...(values.cache ? given('repository', values['cache-repo']) : { own: false }),
+      ...(from.length === 0 ? {} : { from }),
+      ...(to.length === 0 ? {} : { to }),
+      ...(values['no-cache'] ? { read: false } : {}),
+      ...(executedStages.length === 0 ? {} : { executedStages }),
+      ...(values['cache-errors'] === 'fail' ? { errors: 'fail' } : {}),
+      push: !values['no-push-cache'],
+      runLayers: values['cache-run-layers'],
+      copyLayers: values['cache-copy-layers'],
+      maxAge: values['cache-ttl'] / 1e6,
+    },
   };
 }
 

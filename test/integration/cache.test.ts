@@ -1,14 +1,12 @@
 /** The layer cache, seen from outside: what hits, what misses, that a rebuild gives the same image and moves no layer. */
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { busyboxBase } from '../bases/bases.ts';
-import { startFaultProxy, type FaultProxy } from './faultProxy.ts';
 import { NO_RUNTIME } from './runImage.ts';
-import { startRegistry } from './registry.ts';
 import { layoutOf, NO_TEST_REGISTRY, testRegistry } from './testRegistry.ts';
-import { workbench, type BuildSettings, type Built, type Workbench } from './workbench.ts';
+import { workbench, type BuildSettings, type Built } from './workbench.ts';
 import type { Files } from './writeFiles.ts';
 
 test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async (t) => {
@@ -118,6 +116,153 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
       assert.doesNotMatch(warm.stderr, /warn/i);
     });
   }
+
+  /** What is different in the second of two builds, and which of its steps are executed. */
+  const CHANGES: readonly {
+    readonly name: string;
+    readonly files: Files;
+    readonly change: (context: string) => void;
+    readonly flags?: readonly (readonly string[])[];
+    readonly executed: readonly string[];
+  }[] = [
+    {
+      name: 'a checkout at another time',
+      files: { Dockerfile: `FROM ${base}\nCOPY . /x/\nRUN date > /y\n`, a: 'a' },
+      change: (context) => utimesSync(join(context, 'a'), 1, 1),
+      executed: [],
+    },
+    {
+      name: 'a directory that is called otherwise and copied as the same',
+      files: { Dockerfile: `ARG from=one\nFROM ${base}\nARG from\nCOPY $from /x/\n`, 'one/a': 'a' },
+      change: (context) => renameSync(join(context, 'one'), join(context, 'two')),
+      flags: [[], ['--build-arg=from=two']],
+      executed: [],
+    },
+    {
+      name: 'modes that --chmod replaces',
+      files: { Dockerfile: `FROM ${base}\nCOPY --chmod=755 . /x/\nRUN date > /y\n`, a: 'a' },
+      change: (context) => chmodSync(join(context, 'a'), 0o600),
+      executed: [],
+    },
+    {
+      name: 'labels, a proxy, a file that .dockerignore leaves out, a stage that is not needed',
+      files: {
+        Dockerfile: `FROM ${base} AS unused\nRUN exit 1\nFROM ${base}\nCOPY . /x/\nRUN date > /y\n`,
+        '.dockerignore': 'ignored\n',
+        ignored: '1',
+      },
+      change: (context) => writeFileSync(join(context, 'ignored'), '2'),
+      flags: [[], ['--label=a=b', '--build-arg=http_proxy=http://p']],
+      executed: [],
+    },
+    {
+      name: 'one byte of a file',
+      files: { Dockerfile: `FROM ${base}\nRUN true\nCOPY . /x/\nRUN date > /y\n`, a: 'a' },
+      change: (context) => writeFileSync(join(context, 'a'), 'b'),
+      executed: ['COPY . /x/', 'RUN date > /y'],
+    },
+    {
+      name: 'a mode',
+      files: { Dockerfile: `FROM ${base}\nCOPY . /x/\n`, a: 'a' },
+      change: (context) => chmodSync(join(context, 'a'), 0o600),
+      executed: ['COPY . /x/'],
+    },
+    {
+      name: 'the name of a file',
+      files: { Dockerfile: `FROM ${base}\nCOPY . /x/\n`, a: 'a' },
+      change: (context) => renameSync(join(context, 'a'), join(context, 'b')),
+      executed: ['COPY . /x/'],
+    },
+    {
+      name: 'a file that becomes a link to a file of the same content',
+      files: { Dockerfile: `FROM ${base}\nCOPY . /x/\n`, a: 'a', b: 'a' },
+      change: (context) => {
+        rmSync(join(context, 'b'));
+        symlinkSync('a', join(context, 'b'));
+      },
+      executed: ['COPY . /x/'],
+    },
+    {
+      name: 'the mode of a directory that --parents copies on the way',
+      files: { Dockerfile: `FROM ${base}\nCOPY --parents d/e/a /x/\n`, 'd/e/a': 'a' },
+      change: (context) => chmodSync(join(context, 'd'), 0o700),
+      executed: ['COPY --parents d/e/a /x/'],
+    },
+    {
+      name: 'a build argument that RUN sees, not one that it does not see',
+      files: { Dockerfile: `FROM ${base}\nARG A\nRUN date > /y\nARG B\nRUN date > /z\n` },
+      change: () => undefined,
+      flags: [['--build-arg=A=1'], ['--build-arg=A=1', '--build-arg=B=2']],
+      executed: ['RUN date > /z'],
+    },
+    {
+      name: 'a file that a RUN mounts',
+      files: { Dockerfile: `FROM ${base}\nRUN --mount=target=/m,source=a cat /m > /y\n`, a: 'a', b: 'b' },
+      change: (context) => writeFileSync(join(context, 'a'), 'b'),
+      executed: ['RUN --mount=target=/m,source=a cat /m > /y'],
+    },
+    {
+      name: 'what a stage gives is rebuilt and the same',
+      files: {
+        Dockerfile: `FROM ${base} AS made\nARG N\nRUN echo the same > /x; date +%N > /y\nFROM ${base}\nCOPY --from=made /x /x\nRUN date > /y\n`,
+      },
+      change: () => undefined,
+      flags: [['--build-arg=N=1'], ['--build-arg=N=2']],
+      executed: ['RUN echo the same > /x; date +%N > /y'],
+    },
+    {
+      name: 'what a stage gives is rebuilt and different',
+      files: {
+        Dockerfile: `FROM ${base} AS made\nARG N\nRUN echo $N > /x\nFROM ${base}\nCOPY --from=made /x /x\nRUN date > /y\n`,
+      },
+      change: () => undefined,
+      flags: [['--build-arg=N=1'], ['--build-arg=N=2']],
+      executed: ['RUN echo 2 > /x', 'COPY --from=made /x /x', 'RUN date > /y'],
+    },
+    {
+      name: 'SOURCE_DATE_EPOCH by --reproducible',
+      files: { Dockerfile: `FROM ${base}\nRUN date > /y\n` },
+      change: () => undefined,
+      flags: [[], ['--reproducible']],
+      executed: ['RUN date > /y'],
+    },
+    {
+      name: '--no-cache-filter',
+      files: {
+        Dockerfile: `FROM ${base} AS made\nRUN date > /x\nFROM ${base}\nRUN date > /y\nCOPY --from=made /x /z\n`,
+      },
+      change: () => undefined,
+      flags: [[], ['--no-cache-filter=made']],
+      executed: ['RUN date > /x', 'COPY --from=made /x /z'],
+    },
+    {
+      name: '--no-cache',
+      files: { Dockerfile: `FROM ${base}\nRUN date > /y\n` },
+      change: () => undefined,
+      flags: [[], ['--no-cache']],
+      executed: ['RUN date > /y'],
+    },
+  ];
+
+  for (const { name, files, change, flags: [first = [], second = []] = [], executed } of CHANGES) {
+    const means = executed.length === 0 ? 'hits' : 'misses';
+    await t.test(`what is different and ${means}: ${name}`, async (t) => {
+      const { bench, build } = machine(t);
+      const context = bench.files(files);
+      await build(context, { flags: first });
+      change(context);
+      const again = await build(context, { flags: second });
+      assert.deepEqual(steps(again).executed, executed, again.stderr);
+    });
+  }
+
+  await t.test('a COPY that is not cached does not stop the look for the RUN below it', async (t) => {
+    const { bench, build } = machine(t, []);
+    const context = bench.files({ Dockerfile: `FROM ${base}\nCOPY a /a\nRUN date > /y\n`, a: 'a' });
+    await build(context, { flags: ['--cache-copy-layers=false'] });
+    const { found } = steps(await build(context, { flags: ['--cache-copy-layers=false'] }));
+    assert.deepEqual(found, ['RUN date > /y']);
+  });
 });
 
 /** The steps of a build by the log. */

@@ -29,6 +29,7 @@ export const buildFlags = {
     aliases: [...executorFlags['custom-platform'].aliases, { name: 'platform' }],
   },
   'kaniko-dir': { ...executorFlags['kaniko-dir'], default: '' },
+  'cache-copy-layers': { ...executorFlags['cache-copy-layers'], default: true },
 } as const satisfies ExecutorFlagTable;
 
 export type BuildFlags = typeof executorFlags | typeof buildFlags;
