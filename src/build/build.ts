@@ -101,8 +101,10 @@ async function buildOnce(
     await writeOutputs(request, packed, destinations, session.readBlob);
     if (session.request.cache?.errors === 'fail') await session.settle();
     caching?.throwFailure();
-    if (push === undefined) session.log('info', 'Skipping push to container registry due to --no-push flag');
-    else await push.finish(packed);
+    if (push !== undefined) await push.finish(packed);
+    else if (destinations.length > 0 || !isSaved(request)) {
+      session.log('info', 'Skipping push to container registry due to --no-push flag');
+    }
     await session.settle();
     await caching?.recorder.save();
     return { digest: packed.manifest.descriptor.digest, image: packed.image, packed };
@@ -151,6 +153,10 @@ function finish(request: BuildRequest, image: Image): Image {
           },
         };
   return withFormat(labelled, request.ociLayoutPath === undefined ? image.format : 'oci');
+}
+
+function isSaved({ tarPath, ociLayoutPath }: BuildRequest): boolean {
+  return tarPath !== undefined || ociLayoutPath !== undefined;
 }
 
 function once(open: () => Tree): () => Tree {

@@ -1,5 +1,6 @@
 import type { CacheKey } from '../cache/cacheKey.ts';
 import type { Dockerfile } from '../dockerfile/instruction.ts';
+import { suggest } from '../dockerfile/suggest.ts';
 import { BuildError } from '../errors.ts';
 import type { Image, Layer } from '../image/image.ts';
 import { resolveStage } from '../plan/resolveStage.ts';
@@ -76,7 +77,7 @@ async function executeStage(
     start,
     limit,
     caching,
-    source: (from) => openSource(session, from, results, context),
+    source: (from) => openSource(session, from, results, context, plan.scope.stageNames.keys()),
     onLayer: isTarget ? onTargetLayer : () => undefined,
     baseIsNew: parent === undefined,
   });
@@ -137,6 +138,7 @@ async function openSource(
   from: FileSource,
   results: ReadonlyMap<number, Promise<StageResult>>,
   context: () => Tree,
+  stageNames: Iterable<string>,
 ): Promise<KeyedSource> {
   switch (from.kind) {
     case 'context':
@@ -147,9 +149,24 @@ async function openSource(
     }
     case 'image': {
       if (from.reference === 'scratch') return { tree: () => Promise.resolve(LayerTree.empty()) };
-      const image = await session.image(from.reference, session.request.platform);
+      const image = await imageOrNearStage(session, from.reference, stageNames);
       return { tree: () => session.tree(image), stageKey: keyOfImage(session, image), executed: false };
     }
+  }
+}
+
+/** A mistyped stage is looked for in a registry: what is said when it is not there names the stage that is meant. */
+async function imageOrNearStage(session: BuildSession, name: string, stageNames: Iterable<string>): Promise<Image> {
+  try {
+    return await session.image(name, session.request.platform);
+  } catch (error) {
+    const near = suggest(name, stageNames);
+    if (!(error instanceof BuildError) || near === undefined) throw error;
+    throw new BuildError(error.code, error.message, {
+      cause: error,
+      facts: error.facts,
+      hint: `No stage is called ${name}, so it is taken for an image; did you mean the stage ${near}?`,
+    });
   }
 }
 
