@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { BuildRequest } from '../build/request.ts';
 import { BuildError } from '../errors.ts';
+import { readIdMaps } from '../linux/idMap.ts';
 import { buildLog } from '../report/buildLog.ts';
 import type { BuildLog } from '../report/buildLog.ts';
 import type { EnteredNamespace } from '../rootfs/userNamespace.ts';
@@ -20,7 +21,7 @@ import type { FlagRemarks } from './flagSupport.ts';
 import { buildFlags, executorFlags } from './flags/executorFlags.ts';
 import type { BuildFlags } from './flags/executorFlags.ts';
 import { parseFlags } from './pflag.ts';
-import { prepareProcess } from './prepareProcess.ts';
+import { prepareProcess, startAnewIfUseful } from './prepareProcess.ts';
 import type { Face } from './surroundings.ts';
 import { onTermination } from './termination.ts';
 import { userEnvironment } from './userEnvironment.ts';
@@ -114,7 +115,7 @@ async function execute(order: BuildOrder, entered: EnteredNamespace | undefined)
     return 0;
   } catch (failure) {
     report.end();
-    const error = explainFailure(failure, place);
+    const error = explainFailure(failure, await startAnewIfUseful(failure, request, place), readIdMaps());
     if (termination.exitCode() !== undefined) return termination.exitCode() ?? 1;
     if (style === 'json') {
       report.log('error', error instanceof Error ? error.message : String(error), errorFields(error));

@@ -6,7 +6,10 @@ import type { BuildRequest } from '../build/request.ts';
  * Whether a build may come to a RUN, as far as that shows at a glance: false only if the Dockerfile lies on this machine and no line
  * of it begins with RUN. A base image's ONBUILD is not looked at.
  */
-export function mayRun({ dockerfile, context, contextSubPath = '' }: BuildRequest, workingDirectory: string): boolean {
+export function mayRun(
+  { dockerfile, context, contextSubPath = '' }: Pick<BuildRequest, 'dockerfile' | 'context' | 'contextSubPath'>,
+  workingDirectory: string,
+): boolean {
   const isLocal = !context.includes('://') || context.startsWith('dir://');
   const directory = resolve(workingDirectory, context.replace(/^dir:\/\//, ''), contextSubPath);
   // As the build looks for it: beside, then inside.

@@ -11,8 +11,13 @@ export interface IdRange {
 /** Which ids there are in a user namespace; empty until somebody has written it. */
 export type IdMap = readonly IdRange[];
 
+export interface IdMaps {
+  readonly uids: IdMap;
+  readonly gids: IdMap;
+}
+
 /** Of this process. */
-export function readIdMaps(directory = '/proc/self'): { readonly uids: IdMap; readonly gids: IdMap } {
+export function readIdMaps(directory = '/proc/self'): IdMaps {
   return {
     uids: parseIdMap(readFileSync(`${directory}/uid_map`, 'latin1')),
     gids: parseIdMap(readFileSync(`${directory}/gid_map`, 'latin1')),
@@ -49,6 +54,7 @@ export function listIds(map: IdMap): string {
   return runs.map(({ first, end }) => (end === first + 1 ? `${first}` : `${first}-${end - 1}`)).join(', ');
 }
 
-export function countIds(map: IdMap): number {
-  return map.reduce((sum, { count }) => sum + count, 0);
+/** Nothing can be given to anybody else there, and nobody else can be become. */
+export function hasSingleId({ uids, gids }: IdMaps): boolean {
+  return [uids, gids].some((map) => map.reduce((sum, { count }) => sum + count, 0) <= 1);
 }

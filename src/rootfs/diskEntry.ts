@@ -5,6 +5,7 @@ import { splitDeviceNumber } from '../linux/mknod.ts';
 import { readXattrs } from '../linux/xattr.ts';
 import { NO_XATTRS, type FileType, type Timestamp, type Xattrs } from '../tar/header.ts';
 import type { Entry } from '../tree/entry.ts';
+import { plainCapability } from '../tree/fileCapability.ts';
 
 const NANOSECONDS = 1_000_000_000n;
 const EMPTY = '' as ByteString;
@@ -65,9 +66,8 @@ function recordedXattrs(xattrs: Xattrs): Xattrs {
   if (xattrs.size === 0) return NO_XATTRS;
   const kept = new Map<ByteString, ByteString>();
   for (const [name, value] of xattrs) {
-    if (name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'))) {
-      kept.set(name, value);
-    }
+    if (name === 'security.capability') kept.set(name, plainCapability(value));
+    else if (name.startsWith('user.') && !name.startsWith('user.overlay.')) kept.set(name, value);
   }
   return kept.size === 0 ? NO_XATTRS : kept;
 }

@@ -31,7 +31,7 @@ function requireIds({ uid, gid }: RunCommand['user']): void {
   if (hasId(uids, uid) && hasId(gids, gid)) return;
   throw new BuildError(
     'USER_NOT_MAPPED',
-    `a RUN as user ${uid} and group ${gid} can't be executed: this user namespace has only the ids ${listIds(uids)} and the groups ${listIds(gids)}`,
+    `a RUN as user ${uid} and group ${gid} can't be executed: this user namespace has only the users ${listIds(uids)} and the groups ${listIds(gids)}`,
     {
       hint: 'More ids come with a range for the user who builds in /etc/subuid and /etc/subgid and the setuid programs newuidmap and newgidmap (package uidmap), or by building as root.',
     },

@@ -1,7 +1,19 @@
-import { chmodSync, closeSync, existsSync, openSync, statfsSync, statSync, symlinkSync, mkdirSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  mkdirSync,
+} from 'node:fs';
+import { fromText, toFsPath } from '../byteString.ts';
 import { hasErrno } from '../errors.ts';
 import { mount, MOUNT, type MountRequest } from '../linux/mount.ts';
 import { makeNode } from '../linux/mknod.ts';
+import { readMounts } from '../linux/mountinfo.ts';
 
 /** What a program may not see of the machine's kernel, as runc and Docker have it. */
 const MASKED = [
@@ -65,13 +77,21 @@ function mountSys(target: string): void {
   } catch (error) {
     if (!hasErrno(error, 'EPERM')) throw error;
     mount({ source: '/sys', target, flags: MOUNT.bind | MOUNT.recursive });
-    mount({ target, flags: MOUNT.bind | MOUNT.remount | flags });
+    // What is mounted in it comes along, control groups that the builder may write to among them.
+    for (const below of mountsIn(target)) mount({ target: below, flags: MOUNT.bind | MOUNT.remount | flags });
     return;
   }
   // Programs size themselves by the limits of their control group.
   if (existsSync('/sys/fs/cgroup') && statfsSync('/sys/fs/cgroup').type === CGROUP2_MAGIC) {
     mountIfPossible({ source: 'cgroup', target: `${target}/fs/cgroup`, type: 'cgroup2', flags });
   }
+}
+
+/** The mount itself and those below it. */
+function mountsIn(target: string): (string | Buffer)[] {
+  const real = fromText(realpathSync(target));
+  const targets = readMounts().map((one) => one.target);
+  return targets.filter((one) => one === real || one.startsWith(`${real}/`)).map(toFsPath);
 }
 
 function mountDev(target: string): void {

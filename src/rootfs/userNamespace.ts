@@ -9,7 +9,7 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { hasErrno, messageOf } from '../errors.ts';
 import { parseCapabilities } from '../linux/capabilities.ts';
-import { countIds, formatIdMap, listIds, readIdMaps, type IdMap } from '../linux/idMap.ts';
+import { formatIdMap, hasSingleId, listIds, readIdMaps } from '../linux/idMap.ts';
 import { reapChild } from '../linux/process.ts';
 import { findProgram } from './findProgram.ts';
 import { unshareProgram } from './unshareProgram.ts';
@@ -36,9 +36,6 @@ interface Handover {
 export interface EnteredNamespace {
   /** Of this process outside. */
   readonly uid: number;
-  readonly uids: IdMap;
-  readonly gids: IdMap;
-  readonly hasSingleId: boolean;
   /** For the log. */
   readonly description: string;
 }
@@ -60,7 +57,7 @@ export function enterUserNamespace(program: string, args: readonly string[]): st
   // For one id unshare needs no helper. Else it keeps the capabilities for the moment in which there are no ids.
   flags.push(plan.writer === 'self' ? '--map-root-user' : '--keep-caps', '--');
   const refusal = tryIt(unshare, flags);
-  if (refusal !== undefined) return refusal;
+  if (refusal !== undefined) return plan.reason === undefined ? refusal : `${refusal} (${plan.reason})`;
   let helper: number | undefined;
   if (plan.writer !== 'self') {
     // Sees by its parent, which stays the same process, what it has to do.
@@ -100,14 +97,10 @@ export function enteredUserNamespace(): EnteredNamespace | undefined {
   if (helper !== undefined) waitFor(helper);
   const failure = writeMissing(uid, gid);
   const { uids, gids } = readIdMaps();
-  const hasSingleId = countIds(uids) === 1 || countIds(gids) === 1;
   const reason = plan.reason ?? failure;
-  const ids = hasSingleId ? 'a single id, 0' : `the ids ${listIds(uids)} and groups ${listIds(gids)}`;
+  const ids = hasSingleId({ uids, gids }) ? 'a single id, 0' : `the ids ${listIds(uids)} and groups ${listIds(gids)}`;
   return {
     uid,
-    uids,
-    gids,
-    hasSingleId,
     description: `in a user namespace with ${ids}${reason === undefined ? '' : `: ${reason}`}`,
   };
 }
@@ -120,8 +113,6 @@ function collectFacts(): UserNamespaceFacts {
   const uid = process.getuid?.() ?? 0;
   const status = ownStatus();
   const path = process.env['PATH'] ?? '';
-  const ownName = new RegExp(`^([^:\\n]+):[^:\\n]*:${uid}:`, 'm').exec(textOf('/etc/passwd'))?.[1];
-  const names = [ownName, process.env['USER'], process.env['LOGNAME']].filter((name) => name !== undefined);
   return {
     uid,
     gid: process.getgid?.() ?? 0,
@@ -130,10 +121,19 @@ function collectFacts(): UserNamespaceFacts {
     noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(status),
     subuid: textOf('/etc/subuid'),
     subgid: textOf('/etc/subgid'),
-    // Whom passwd does not know may be known to a directory service.
-    names: ownName === undefined ? names : [ownName],
+    names: ownNames(uid),
     hasMapPrograms: ['newuidmap', 'newgidmap'].every((name) => canFind(name, path)),
   };
+}
+
+function ownNames(uid: number): string[] {
+  const text = textOf('/etc/passwd');
+  const accounts = text.split('\n').map((line) => line.split(':'));
+  const found = accounts.flatMap(([name = '', , number]) => (number === String(uid) ? [name] : []));
+  if (found.length > 0) return found;
+  // Whom this file does not know may be known to a directory service.
+  const { USER: user = '' } = process.env;
+  return user === '' || text === '' || accounts.some(([name]) => name === user) ? [] : [user];
 }
 
 /** A program that does nothing, started in the same way: what is refused shows before this process has gone. */

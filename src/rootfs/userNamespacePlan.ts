@@ -1,5 +1,5 @@
-import { countIds, type IdMap } from '../linux/idMap.ts';
 import type { CapabilitySet } from '../linux/capabilities.ts';
+import { hasSingleId, type IdMap } from '../linux/idMap.ts';
 
 /** What a process has to do with who it may become in a user namespace of its own. */
 export interface UserNamespaceFacts {
@@ -66,7 +66,7 @@ function whyNoRanges({ uid, subuid, subgid, names, ...facts }: UserNamespaceFact
   }
   if (!facts.hasMapPrograms) return 'newuidmap and newgidmap are not installed (package uidmap)';
   if (facts.noNewPrivileges) return 'no_new_privs is set, so that newuidmap gets no privilege';
-  if (countIds(facts.uids) === 1) return 'this process is in a user namespace that has a single id itself';
+  if (hasSingleId(facts)) return 'this process is in a user namespace that has a single id itself';
   return undefined;
 }
 
