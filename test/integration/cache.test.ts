@@ -9,11 +9,12 @@ import { layoutOf, NO_TEST_REGISTRY, testRegistry } from './testRegistry.ts';
 import { workbench, type BuildSettings, type Built } from './workbench.ts';
 import type { Files } from './writeFiles.ts';
 
-test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async (t) => {
-  const busybox = layoutOf(t, await busyboxBase());
+test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async (all) => {
+  const busybox = layoutOf(all, await busyboxBase());
   if (busybox === undefined) return;
-  const { host, push } = await testRegistry(t);
-  const base = await push(busybox, 'busybox:latest');
+  const registry = await testRegistry(all);
+  const { host } = registry;
+  const base = await registry.push(busybox, 'busybox:latest');
   const next = counter();
 
   /** Builds on a machine that has nothing, with a cache of this test's own. */
@@ -106,7 +107,7 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
   ];
 
   for (const [name, files, flags = []] of COLD_AND_WARM) {
-    await t.test(`cold and warm give the same image: ${name}`, async (t) => {
+    await all.test(`cold and warm give the same image: ${name}`, async (t) => {
       const { bench, build } = machine(t);
       const context = bench.files(files);
       const cold = await build(context, { flags });
@@ -246,7 +247,7 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
 
   for (const { name, files, change, flags: [first = [], second = []] = [], executed } of CHANGES) {
     const means = executed.length === 0 ? 'hits' : 'misses';
-    await t.test(`what is different and ${means}: ${name}`, async (t) => {
+    await all.test(`what is different and ${means}: ${name}`, async (t) => {
       const { bench, build } = machine(t);
       const context = bench.files(files);
       await build(context, { flags: first });
@@ -256,7 +257,7 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
     });
   }
 
-  await t.test('a COPY that is not cached does not stop the look for the RUN below it', async (t) => {
+  await all.test('a COPY that is not cached does not stop the look for the RUN below it', async (t) => {
     const { bench, build } = machine(t, []);
     const context = bench.files({ Dockerfile: `FROM ${base}\nCOPY a /a\nRUN date > /y\n`, a: 'a' });
     await build(context, { flags: ['--cache-copy-layers=false'] });
