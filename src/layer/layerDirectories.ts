@@ -87,6 +87,7 @@ export class LayerDirectories {
       );
       tree.applyLayer(layer, listing);
     }
+    await this.#options.pool.endIdle();
     return { directories, tree };
   }
 

@@ -6,7 +6,7 @@ import type { UnpackReply } from './unpackWorker.ts';
 /** A smaller blob is unpacked for less than a worker costs to start (60 ms of CPU). Bytes, compressed. */
 const INLINE_LIMIT = 4 << 20;
 
-/** Unpacks several layers at once, each in a worker thread. Workers start when needed and end with the pool. */
+/** Unpacks several layers at once, each in a worker thread. Workers start when needed and end with the pool, or before. */
 export class UnpackPool {
   readonly #size: number;
   readonly #idle: Worker[] = [];
@@ -25,6 +25,13 @@ export class UnpackPool {
     } finally {
       this.#release(worker);
     }
+  }
+
+  /** Ends the workers that have nothing to do: each holds tens of MB, which a RUN may need. */
+  async endIdle(): Promise<void> {
+    const idle = this.#idle.splice(0);
+    for (const worker of idle) this.#workers.delete(worker);
+    await Promise.all(idle.map((worker) => worker.terminate()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
