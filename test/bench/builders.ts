@@ -1,5 +1,14 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { runProgram } from '../bases/program.ts';
 import type { Command } from './measure.ts';
 
@@ -27,9 +36,14 @@ export function packedKasane(directory: string): Builder {
   for (const name of ['bin', 'src', 'scripts', 'package.json']) {
     cpSync(join(REPOSITORY, name), join(root, name), { recursive: true });
   }
-  symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'));
+  const modules = join(root, 'node_modules');
+  symlinkSync(join(REPOSITORY, 'node_modules'), modules);
   runProgram(process.execPath, [join(root, 'scripts/build.ts')]);
-  for (const name of ['src', 'scripts']) rmSync(join(root, name), { recursive: true });
+  for (const name of ['src', 'scripts', 'node_modules']) rmSync(join(root, name), { recursive: true });
+  // A Node.js of its own: pages of its program that the bench has too would count half.
+  const node = relative(join(REPOSITORY, 'node_modules'), realpathSync(process.execPath));
+  mkdirSync(dirname(join(modules, node)), { recursive: true });
+  copyFileSync(process.execPath, join(modules, node));
   const program = join(root, 'bin/kasane');
   return {
     name: 'kasane',
