@@ -13,6 +13,7 @@ const JournalSchema = v.object({
   aside: v.string(),
   phase: v.picklist(['setting-aside', 'borrowed', 'putting-back']),
   stays: v.array(v.string()),
+  holders: v.array(v.string()),
   directories: v.array(
     v.object({ path: v.string(), mode: v.number(), uid: v.number(), gid: v.number(), mtime: NumberText }),
   ),
@@ -33,6 +34,8 @@ export interface BorrowJournal {
    */
   readonly phase: 'setting-aside' | 'borrowed' | 'putting-back';
   readonly stays: readonly string[];
+  /** Directories that stay without what is in them. */
+  readonly holders: readonly string[];
   /** Directories that are in both places, or were closed to other users, as they were. */
   readonly directories: readonly JournalDirectory[];
 }

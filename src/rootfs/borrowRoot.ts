@@ -80,6 +80,7 @@ export class BorrowedRoot {
         aside,
         phase: 'setting-aside',
         stays: [...stays.paths],
+        holders: stays.holders(),
         directories: [
           ...holders.map((path) => recordDirectory(path, inside(fromText(root), path))),
           ...(root === '/' ? closed : []).map((path) => recordDirectory(path, `/${path}` as ByteString)),
@@ -167,8 +168,8 @@ export async function repairRoot(directory: string, signal?: AbortSignal, onWait
   }
 }
 
-function staysOf({ stays }: BorrowJournal): StayingPaths {
-  return new StayingPaths(stays as readonly TreePath[]);
+function staysOf({ stays, holders }: BorrowJournal): StayingPaths {
+  return new StayingPaths(stays as readonly TreePath[], holders as readonly TreePath[]);
 }
 
 function recordDirectory(path: TreePath, disk: ByteString): JournalDirectory {

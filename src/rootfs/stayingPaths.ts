@@ -1,5 +1,5 @@
-import { lstatSync, realpathSync } from 'node:fs';
-import { fromText, toFsPath, type ByteString } from '../byteString.ts';
+import { lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { fromText, toFsPath, toText, type ByteString } from '../byteString.ts';
 import { hasErrno } from '../errors.ts';
 import { readMounts } from '../linux/mountinfo.ts';
 import { ancestorsOf, cleanTreePath, componentsOf } from '../tree/path.ts';
@@ -8,17 +8,24 @@ import type { TreePath } from '../tree/tree.ts';
 /** What a container needs whether it is mounted or not. */
 const SYSTEM = ['proc', 'sys', 'dev'] as TreePath[];
 
-/** Paths of a root that stay what they are while everything else there is an image's: exact names, and all that is below them. */
+/**
+ * Paths of a root that stay what they are while everything else there is an image's: exact names, and all that is below them.
+ * Directories that hold them stay too, and so do those in which processes are at work, with nothing in them.
+ */
 export class StayingPaths {
   /** Topmost only. */
   readonly paths: ReadonlySet<TreePath>;
   readonly #holders = new Set<TreePath>(['' as TreePath]);
 
-  constructor(paths: Iterable<TreePath>) {
+  /** @param directories that stay without what is in them */
+  constructor(paths: Iterable<TreePath>, directories: Iterable<TreePath> = []) {
     const all = new Set(paths);
     all.delete('' as TreePath);
     this.paths = new Set([...all].filter((path) => !ancestorsOf(path).some((ancestor) => all.has(ancestor))));
     for (const path of this.paths) for (const ancestor of ancestorsOf(path)) this.#holders.add(ancestor);
+    for (const path of directories) {
+      if (!this.covers(path)) for (const holder of [...ancestorsOf(path), path]) this.#holders.add(holder);
+    }
   }
 
   /** Whether the path itself is one of them; for walks, which do not enter what stays. */
@@ -31,7 +38,7 @@ export class StayingPaths {
     return this.paths.has(path) || ancestorsOf(path).some((ancestor) => this.paths.has(ancestor));
   }
 
-  /** Whether one of them is below the path, which therefore stays a directory. */
+  /** Whether the path stays a directory, because one of them is below it or a process is at work there. */
   holds(path: TreePath): boolean {
     return this.#holders.has(path);
   }
@@ -42,7 +49,7 @@ export class StayingPaths {
   }
 
   with(paths: Iterable<TreePath>): StayingPaths {
-    return new StayingPaths([...this.paths, ...paths]);
+    return new StayingPaths([...this.paths, ...paths], this.#holders);
   }
 }
 
@@ -51,7 +58,25 @@ export class StayingPaths {
  * absolute.
  */
 export function findStayingPaths(root: string, own: readonly string[]): StayingPaths {
-  return new StayingPaths([...mountPoints(root), ...SYSTEM, ...own.flatMap((path) => placesOf(path, root))]);
+  const paths = [...mountPoints(root), ...SYSTEM, ...own.flatMap((path) => placesOf(path, root))];
+  return new StayingPaths(paths, workingDirectories(root));
+}
+
+/** Of all processes here: a shell whose directory was replaced by one of the same name would be nowhere. */
+function workingDirectories(root: string): TreePath[] {
+  const found = new Set<TreePath>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const path = readlinkSync(`/proc/${name}/cwd`, 'latin1') as ByteString;
+      const inside = insideOf(toText(path), root);
+      const stat = inside === undefined ? undefined : lstatSync(toFsPath(path), { throwIfNoEntry: false });
+      if (inside !== undefined && stat?.isDirectory() === true) found.add(inside);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) throw error;
+    }
+  }
+  return [...found];
 }
 
 /** Where file systems are mounted below `root` now. */
