@@ -106,12 +106,13 @@ async function buildOnce(
       session.log('info', 'Skipping push to container registry due to --no-push flag');
     }
     await session.settle();
-    await caching?.recorder.save();
+    await caching?.recorder.save('built');
     return { digest: packed.manifest.descriptor.digest, image: packed.image, packed };
   } catch (error) {
     stop.abort();
     await push?.abandon();
     await session.settle();
+    await caching?.recorder.save('failed');
     throw error;
   }
 }

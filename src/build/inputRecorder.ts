@@ -28,7 +28,12 @@ export interface InputRecorderOptions {
   readonly log: (level: LogLevel, message: string) => void;
 }
 
-/** The name of the last build's record in the directory. */
+/** Where the records of builds' inputs are. */
+export function recordsDirectory(dataDirectory: string): string {
+  return join(dataDirectory, 'inputs');
+}
+
+/** The name of the last build's record there. */
 export const LAST_RECORD = 'last';
 
 /** Keeps what the keys of a build were made of, and says what is different from the build before. */
@@ -65,18 +70,21 @@ export class InputRecorder {
     if (before !== undefined) this.#options.log('info', `${step.text} missed: ${step.reason}`);
   }
 
-  /** Leaves the record for the next build, here and, if it is worth it, in the caches. Never rejects for what a cache refuses. */
-  async save(): Promise<void> {
+  /**
+   * Leaves the record: here, to be shown; for the next build to compare with, here and, if anything is new, in the caches. That only if the
+   * build has come to its end. Never rejects for what a cache refuses.
+   */
+  async save(result: 'built' | 'failed'): Promise<void> {
     const { directory, identity, to } = this.#options;
     const stages = [...this.#stages].sort(([a], [b]) => a - b).map(([, inputs]) => inputs);
     const bytes = encodeRecord({ built: new Date().toISOString(), stages });
     mkdirSync(directory, { recursive: true });
-    for (const name of [identity, LAST_RECORD]) {
+    for (const name of result === 'built' ? [identity, LAST_RECORD] : [LAST_RECORD]) {
       const temporary = join(directory, randomUUID());
       writeFileSync(temporary, bytes);
       renameSync(temporary, join(directory, name));
     }
-    if (this.#missed) await Promise.all(to.map((cache) => cache.putDocument(identity, bytes)));
+    if (this.#missed && result === 'built') await Promise.all(to.map((cache) => cache.putDocument(identity, bytes)));
   }
 
   async #find(): Promise<InputRecord | undefined> {

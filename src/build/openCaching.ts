@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { hashKey, type CacheKey } from '../cache/cacheKey.ts';
 import { createDirectoryCache } from '../cache/directoryCache.ts';
 import { guardCache, type GuardedCache } from '../cache/guardCache.ts';
@@ -7,7 +7,7 @@ import { BuildError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import { parseReference } from '../registry/reference.ts';
 import type { FoundLayer } from './brokenLayer.ts';
-import { InputRecorder } from './inputRecorder.ts';
+import { InputRecorder, recordsDirectory } from './inputRecorder.ts';
 import type { BuildRequest, CacheRequest } from './request.ts';
 import type { BuildSession } from './session.ts';
 import type { StepCaching } from './stepCache.ts';
@@ -77,11 +77,6 @@ export function openCaching(session: BuildSession, options: CachingOptions): Ope
       });
     },
   };
-}
-
-/** Where the records of builds' inputs are, for `kasane explain`. */
-export function recordsDirectory(dataDirectory: string): string {
-  return join(dataDirectory, 'inputs');
 }
 
 function placesOf(request: BuildRequest, cache: CacheRequest): { from: readonly string[]; to: readonly string[] } {

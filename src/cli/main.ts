@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, Command>> = {
       return 0;
     },
   },
+  explain: {
+    summary: 'Show why steps of the last build were not found in its cache',
+    run: async (args) => (await import('./explain.ts')).explain(args),
+  },
   imagediff: {
     summary: 'Compare two images entry by entry',
     run: async (args) => (await import('./imagediff.ts')).imagediffCommand(args),
@@ -57,7 +61,7 @@ async function refuse(name: string): Promise<number> {
 }
 
 async function help([name]: readonly string[]): Promise<number> {
-  if (name === 'build' || name === 'executor' || name === 'imagediff')
+  if (name === 'build' || name === 'executor' || name === 'explain' || name === 'imagediff')
     return (await commands[name]?.run(['--help'])) ?? 0;
   if (name !== undefined && commands[name] === undefined) return refuse(name);
   const width = Math.max(...Object.keys(commands).map((word) => word.length));
