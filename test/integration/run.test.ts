@@ -1,6 +1,6 @@
 /** RUN, seen from outside: what a command leaves in the image, in the log, in the exit code and on the machine. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { handmadeBase } from './handmadeBase.ts';
 import { readLayout } from './layoutImage.ts';
 import { NO_RUNTIME, unpackImage } from './runImage.ts';
 import { layoutOf, NO_TEST_REGISTRY, testRegistry } from './testRegistry.ts';
-import { workbench } from './workbench.ts';
+import { workbench, type Workbench } from './workbench.ts';
 
 test('RUN', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async (suite) => {
   const busybox = layoutOf(suite, await busyboxBase());
@@ -61,8 +61,7 @@ test('RUN', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async (suite) => 
       const bundle = await unpackImage(bench, layout);
       assert.ok(!readFileSync(join(bundle, 'rootfs/processes'), 'utf8').includes('sleep'));
       await setTimeout(100);
-      const { stdout } = await bench.run(['sh', '-c', `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '`]);
-      assert.ok(!stdout.includes(`sleep ${seconds} `), 'the daemon outlived the build');
+      assert.ok(!(await commandLines(bench)).includes(`sleep ${seconds} `), 'the daemon outlived the build');
     },
   );
 
@@ -132,6 +131,22 @@ test('RUN', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async (suite) => 
     },
   );
 
+  await suite.test(
+    'a build that is told to stop in the middle of a command ends with 143 and leaves nothing behind',
+    async (t) => {
+      const bench = workbench(t);
+      const seconds = 200_000 + process.pid;
+      const { exitCode, digest } = await bench.tryBuild(
+        { Dockerfile: `FROM ${base}\nRUN trap '' TERM; sleep ${seconds}\n` },
+        { prefix: ['timeout', '--preserve-status', '--signal=TERM', '5'] },
+      );
+      assert.equal(exitCode, 143);
+      assert.equal(digest, '');
+      assert.deepEqual(readdirSync(join(bench.directory, 'data/builds')), []);
+      assert.ok(!(await commandLines(bench)).includes(`sleep ${seconds} `), 'the command outlived the build');
+    },
+  );
+
   await suite.test('120 steps in one stage', async (t) => {
     const bench = workbench(t);
     const steps = Array.from({ length: 120 }, (_, index) => `RUN echo ${index} >> /count`);
@@ -178,3 +193,8 @@ test('RUN', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async (suite) => 
     assert.doesNotMatch(stderr, /s3cr3t-value/);
   });
 });
+
+/** Of all processes of this machine. */
+async function commandLines(bench: Workbench): Promise<string> {
+  return (await bench.run(['sh', '-c', `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '`])).stdout;
+}
