@@ -5,7 +5,6 @@ import { BuildError } from '../errors.ts';
 import { parseIdMap } from '../linux/idMap.ts';
 import { newEntry } from '../tree/entry.ts';
 import { directory, file, symlink, treeOf } from '../tree/sampleTrees.ts';
-import type { TreePath } from '../tree/tree.ts';
 import type { Candidate } from './candidate.ts';
 import { ownersFromTree } from './ownersFromTree.ts';
 
@@ -23,7 +22,7 @@ const BELOW = treeOf([
 function owner(path: string, uid: number, gid: number, map = SINGLE): string {
   const candidate: Candidate = {
     kind: 'present',
-    path: fromText(path) as TreePath,
+    path: fromText(path),
     entry: newEntry('file', { uid, gid }),
     disk: path,
     inode: path,
