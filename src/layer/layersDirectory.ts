@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { formatIdMap, readIdMaps, type IdMap } from '../linux/idMap.ts';
+import { readIdMaps } from '../linux/idMap.ts';
+import { idMapEnding } from '../linux/idMapEnding.ts';
 import type { OverlayXattrs } from './overlayXattrs.ts';
 
 /**
@@ -8,12 +8,5 @@ import type { OverlayXattrs } from './overlayXattrs.ts';
  * overlayfs another attribute: what was unpacked under one of them is of no use under another.
  */
 export function layersDirectory(dataDirectory: string, xattrs: OverlayXattrs, maps = readIdMaps()): string {
-  const { uids, gids } = maps;
-  if (xattrs === 'trusted' && isInitial(uids) && isInitial(gids)) return join(dataDirectory, 'layers');
-  const identity = `${xattrs}\n${formatIdMap(uids)}\n${formatIdMap(gids)}`;
-  return join(dataDirectory, `layers-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`);
-}
-
-function isInitial(map: IdMap): boolean {
-  return formatIdMap(map) === '0 0 4294967295\n';
+  return join(dataDirectory, `layers${xattrs === 'user' ? '-user' : ''}${idMapEnding(maps)}`);
 }

@@ -58,3 +58,8 @@ export function listIds(map: IdMap): string {
 export function hasSingleId({ uids, gids }: IdMaps): boolean {
   return [uids, gids].some((map) => map.reduce((sum, { count }) => sum + count, 0) <= 1);
 }
+
+/** Whether ids are those of the machine. */
+export function isInitial({ uids, gids }: IdMaps): boolean {
+  return [uids, gids].every((map) => formatIdMap(map) === '0 0 4294967295\n');
+}

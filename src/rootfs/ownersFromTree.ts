@@ -1,5 +1,5 @@
 import { BuildError } from '../errors.ts';
-import { hasId, type IdMap } from '../linux/idMap.ts';
+import { hasId, isInitial, type IdMap, type IdMaps } from '../linux/idMap.ts';
 import type { ByteString } from '../byteString.ts';
 import type { NodeId, Tree, TreePath } from '../tree/tree.ts';
 import type { Candidate } from './candidate.ts';
@@ -12,12 +12,8 @@ const OVERFLOW = 65534;
  * such an owner is that owner's still.
  * @throws BuildError `OWNER_NOT_MAPPED` for a file whose owner can't be told
  */
-export function ownersFromTree(
-  candidates: readonly Candidate[],
-  below: Tree,
-  { uids, gids }: { readonly uids: IdMap; readonly gids: IdMap },
-): readonly Candidate[] {
-  if (holdsAll(uids) && holdsAll(gids)) return candidates;
+export function ownersFromTree(candidates: readonly Candidate[], below: Tree, ids: IdMaps): readonly Candidate[] {
+  if (isInitial(ids)) return candidates;
   return candidates.map((candidate) => {
     if (candidate.kind === 'gone') return candidate;
     const { entry, path } = candidate;
@@ -27,8 +23,8 @@ export function ownersFromTree(
       if (now === OVERFLOW && !hasId(map, now)) throw unknownOwner(path);
       return now === 0 && former !== undefined && !hasId(map, former) ? former : now;
     };
-    const uid = owner(entry.uid, before?.uid, uids);
-    const gid = owner(entry.gid, before?.gid, gids);
+    const uid = owner(entry.uid, before?.uid, ids.uids);
+    const gid = owner(entry.gid, before?.gid, ids.gids);
     return uid === entry.uid && gid === entry.gid ? candidate : { ...candidate, entry: { ...entry, uid, gid } };
   });
 }
@@ -39,11 +35,6 @@ function nodeAt(tree: Tree, path: TreePath): NodeId | undefined {
     node = node === undefined ? undefined : tree.child(node, name);
   }
   return node;
-}
-
-/** As outside of every user namespace. */
-function holdsAll(map: IdMap): boolean {
-  return map.some(({ inside, count }) => inside === 0 && count === 0xffff_ffff);
 }
 
 function unknownOwner(path: string): BuildError {

@@ -56,14 +56,14 @@ async function isOutOfReach(t: TestContext, bench: Workbench, user: TestUser): P
   return exitCode !== 0;
 }
 
-test('RUN without the right to mount', { skip }, async (t) => {
-  const busybox = layoutOf(t, await busyboxBase());
+test('RUN without the right to mount', { skip }, async (suite) => {
+  const busybox = layoutOf(suite, await busyboxBase());
   if (busybox === undefined) return;
-  const registry = await testRegistry(t);
+  const registry = await testRegistry(suite);
   const base = await registry.push(busybox, 'busybox:latest');
-  const ranged = testUser(t, 'range');
-  const single = testUser(t, 'none');
-  if (await isOutOfReach(t, workbench(t), ranged)) return;
+  const ranged = testUser(suite, 'range');
+  const single = testUser(suite, 'none');
+  if (await isOutOfReach(suite, workbench(suite), ranged)) return;
 
   /** Owners, whiteouts, a replaced directory, a RUN as somebody else, files of other steps in between. */
   const EVERYTHING = {
@@ -79,8 +79,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     ].join('\n'),
     file: 'content\n',
   };
-  const bench = workbench(t);
-  const asRoot = await bench.build(EVERYTHING);
+  const asRoot = await workbench(suite).build(EVERYTHING);
   assert.doesNotMatch(asRoot.stderr, ENTERED);
 
   const PLACES: readonly (readonly [
@@ -120,7 +119,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     'mount --bind /dev/null /proc/timer_list && mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec "$@"';
 
   for (const [where, entered, settings] of PLACES) {
-    await t.test(`${where} builds what root builds, and leaves nothing but the cache`, async (t) => {
+    await suite.test(`${where} builds what root builds, and leaves nothing but the cache`, async (t) => {
       const bench = workbench(t);
       const options = settings(bench);
       const built = await bench.build(EVERYTHING, options);
@@ -136,7 +135,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     });
   }
 
-  await t.test('nothing of the way into the namespace is seen by a command', async (t) => {
+  await suite.test('nothing of the way into the namespace is seen by a command', async (t) => {
     const bench = workbench(t);
     const { layout } = await bench.build(
       { Dockerfile: `FROM ${base}\nRUN env > /env && tr '\\0' '\\n' < /proc/self/environ >> /env\n` },
@@ -147,7 +146,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     assert.match(seen, /^PATH=/m);
   });
 
-  await t.test('a single id is enough for what is all root’s, and other owners stay as they were', async (t) => {
+  await suite.test('a single id is enough for what is all root’s, and other owners stay as they were', async (t) => {
     const bench = workbench(t);
     const { stderr, layout } = await bench.build(
       {
@@ -170,7 +169,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     );
   });
 
-  await t.test('a RUN that needs more than a single id says why it failed and what would help', async (t) => {
+  await suite.test('a RUN that needs more than a single id says why it failed and what would help', async (t) => {
     const bench = workbench(t);
     const settings = asUser(bench, single);
     const chown = await bench.tryBuild({ Dockerfile: `FROM ${base}\nRUN touch /x\nRUN chown 5:5 /x\n` }, settings);
@@ -182,7 +181,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     assert.match(user.stderr, /user 1000 and group 1000 can't be executed.*has only the users 0 .*newuidmap/s);
   });
 
-  await t.test('without RUN no namespace is asked for', async (t) => {
+  await suite.test('without RUN no namespace is asked for', async (t) => {
     const bench = workbench(t);
     const programs = bench.path('programs');
     mkdirSync(programs);
@@ -201,7 +200,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     assert.match(refused.stderr, /user namespace was refused as well: unshare was called/);
   });
 
-  await t.test('a RUN that only the base image knows of is executed too', async (t) => {
+  await suite.test('a RUN that only the base image knows of is executed too', async (t) => {
     const bench = workbench(t);
     const onbuild = `${registry.host}/onbuild:1`;
     await bench.build(
@@ -214,7 +213,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     assert.equal(readLayout(layout).text(-2, 'read'), '0\n');
   });
 
-  await t.test('what a killed build left of other ids is removed by a later one', async (t) => {
+  await suite.test('what a killed build left of other ids is removed by a later one', async (t) => {
     const bench = workbench(t);
     const settings = asUser(bench, ranged);
     const data = settings.dataDirectory ?? '';
@@ -232,7 +231,7 @@ test('RUN without the right to mount', { skip }, async (t) => {
     assert.deepEqual(readdirSync(join(data, 'builds')), []);
   });
 
-  await t.test('Debian: apt, useradd, chown, setcap and USER give what they give root', async (t) => {
+  await suite.test('Debian: apt, useradd, chown, setcap and USER give what they give root', async (t) => {
     const debian = layoutOf(t, await debianBase());
     if (debian === undefined) return;
     const bench = workbench(t);

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { BuildError } from '../../errors.ts';
+import { readIdMaps } from '../../linux/idMap.ts';
+import { idMapEnding } from '../../linux/idMapEnding.ts';
 import type { FileSource, RunMount } from '../../plan/step.ts';
 import type { RootfsMount } from '../../rootfs/rootfs.ts';
 import type { Tree } from '../../tree/tree.ts';
@@ -69,7 +71,8 @@ async function cacheMount(
 ): Promise<RootfsMount> {
   const { from } = mount;
   const cache = await holdCache(mount, {
-    directory: join(session.request.dataDirectory, 'cache-mounts'),
+    // Owned by others where ids are others.
+    directory: join(session.request.dataDirectory, `cache-mounts${idMapEnding(readIdMaps())}`),
     initial:
       from === undefined
         ? undefined
