@@ -84,7 +84,7 @@ async function bench(directory: string): Promise<void> {
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(runs, undefined, 2)}\n`);
   const table = benchTable(runs, works, ['kasane', 'buildah']);
   const versions = builders.map(({ version }) => version).join(' and ');
-  const text = `${versions}, medians of ${count} alternating runs; ${machine()}.\n\n${table}`;
+  const text = `${versions}, ${count === 1 ? 'one run each' : `medians of ${count} alternating runs`}; ${machine()}.\n\n${table}`;
   process.stdout.write(`\n${text}`);
   if (options.write) writeBetweenMarks(PAGE, text);
 }

@@ -13,7 +13,7 @@ const COLUMNS: readonly { readonly title: string; readonly of: (run: Run) => num
   { title: 'CPU s', of: (run) => run.cpu, digits: 2 },
   { title: 'wall s', of: (run) => run.wall, digits: 2 },
   { title: 'peak MB', of: (run) => run.memory / 1e6, digits: 0 },
-  { title: 'new layers MB', of: (run) => run.image.ownSize / 1e6, digits: 2 },
+  { title: 'new layers kB', of: (run) => run.image.ownSize / 1e3, digits: 1 },
 ];
 
 /** Medians as a Markdown table: each cell is the first builder's, the second's, and the first as a part of the second. */
