@@ -12,7 +12,7 @@ import {
   type StepOutcome,
 } from '../cache/inputRecord.ts';
 import { missReason } from '../cache/missReason.ts';
-import { BuildError, hasErrno } from '../errors.ts';
+import { BuildError, hasErrno, messageOf } from '../errors.ts';
 import type { LogLevel } from '../events.ts';
 import type { Digest } from '../image/digest.ts';
 import type { PlannedStage } from '../plan/step.ts';
@@ -40,6 +40,7 @@ export const LAST_RECORD = 'last';
 export class InputRecorder {
   readonly #options: InputRecorderOptions;
   readonly #stages = new Map<number, StageInputs>();
+  readonly #skipped = new Map<number, string>();
   #before: Promise<InputRecord | undefined> | undefined;
   #missed = false;
 
@@ -59,6 +60,11 @@ export class InputRecorder {
     return new StageRecorder(inputs);
   }
 
+  /** A stage that is not even looked at: what an earlier build recorded of it stays. */
+  skip({ index, name }: PlannedStage): void {
+    this.#skipped.set(index, name ?? String(index));
+  }
+
   /** Says why the stage's last step missed; a cache that can't be read is no reason to fail. */
   async explain(stage: StageRecorder): Promise<void> {
     this.#missed = true;
@@ -72,28 +78,54 @@ export class InputRecorder {
 
   /**
    * Leaves the record: here, to be shown; for the next build to compare with, here and, if anything is new, in the caches. That only if the
-   * build has come to its end. Never rejects for what a cache refuses.
+   * build has come to its end. Never rejects for what a cache or the disk refuses.
    */
   async save(result: 'built' | 'failed'): Promise<void> {
-    const { directory, identity, to } = this.#options;
-    const stages = [...this.#stages].sort(([a], [b]) => a - b).map(([, inputs]) => inputs);
-    const bytes = encodeRecord({ built: new Date().toISOString(), stages });
-    mkdirSync(directory, { recursive: true });
-    for (const name of result === 'built' ? [identity, LAST_RECORD] : [LAST_RECORD]) {
-      const temporary = join(directory, randomUUID());
-      writeFileSync(temporary, bytes);
-      renameSync(temporary, join(directory, name));
+    const { directory, identity, to, log } = this.#options;
+    const stages = [...this.#stages, ...this.#carried(await this.#before)];
+    const inOrder = stages.sort(([a], [b]) => a - b).map(([, inputs]) => inputs);
+    const bytes = encodeRecord({ built: new Date().toISOString(), stages: inOrder });
+    try {
+      mkdirSync(directory, { recursive: true });
+      for (const name of result === 'built' ? [identity, LAST_RECORD] : [LAST_RECORD]) {
+        const temporary = join(directory, randomUUID());
+        writeFileSync(temporary, bytes);
+        renameSync(temporary, join(directory, name));
+      }
+    } catch (error) {
+      log('warn', `Can't record the build's inputs: ${messageOf(error)}`);
     }
     if (this.#missed && result === 'built') await Promise.all(to.map((cache) => cache.putDocument(identity, bytes)));
   }
 
+  /** What was not looked at in this build comes from the record before. */
+  #carried(fetched: InputRecord | undefined): [number, StageInputs][] {
+    const before = fetched ?? this.#local();
+    for (const now of this.#stages.values()) {
+      const earlier = before?.stages.find(({ name }) => name === now.name);
+      for (const [index, step] of now.steps.entries()) {
+        const old = earlier?.steps[index];
+        if (step.files === undefined && old?.text === step.text && old.files !== undefined) step.files = old.files;
+      }
+    }
+    return [...this.#skipped].flatMap(([index, name]) => {
+      const earlier = before?.stages.find((stage) => stage.name === name);
+      return earlier === undefined ? [] : [[index, earlier]];
+    });
+  }
+
   async #find(): Promise<InputRecord | undefined> {
-    const { from, identity, directory } = this.#options;
+    const { from, identity } = this.#options;
     for (const cache of from) {
       const bytes = await cache.findDocument(identity);
       const record = bytes === undefined ? undefined : this.#decode(bytes);
       if (record !== undefined) return record;
     }
+    return this.#local();
+  }
+
+  #local(): InputRecord | undefined {
+    const { directory, identity } = this.#options;
     try {
       return this.#decode(readFileSync(join(directory, identity)));
     } catch (error) {

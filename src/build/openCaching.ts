@@ -60,6 +60,8 @@ export function openCaching(session: BuildSession, options: CachingOptions): Ope
     isExecuted: ({ index, name }) =>
       cache.executedStages?.some((stage) => stage.toLowerCase() === name || stage === String(index)) ?? false,
     results: new StepResults(),
+    lookups: new Map(),
+    prints: new Map(),
     recorder: new InputRecorder({
       ...caches,
       identity: identityOf(session.request),

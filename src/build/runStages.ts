@@ -10,8 +10,9 @@ import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import type { Tree } from '../tree/tree.ts';
 import { borrowListings, lendListings } from './baseListings.ts';
+import { lookAhead, type Foresight } from './lookAhead.ts';
 import type { BuildSession } from './session.ts';
-import { keyOfBase, type KeyedSource, type StepCaching } from './stepCache.ts';
+import { keyOfBase, keyOfImage, type KeyedSource, type StepCaching } from './stepCache.ts';
 import { runStage, type Limit, type StageResult, type StageStart } from './stage.ts';
 
 export interface StagesInputs {
@@ -27,38 +28,75 @@ export interface StagesInputs {
 }
 
 /**
- * Runs the plan's stages side by side, `jobs` of their steps at a time; a step waits for the stages it reads. Gives the target's
- * image.
+ * Runs the plan's stages side by side, `jobs` of their steps at a time; a step waits for the stages it reads. A stage of which all that is
+ * taken is in a cache is not run. Gives the target's image.
  */
 export async function runStages(inputs: StagesInputs): Promise<Image> {
-  const { session, plan } = inputs;
+  const { session, plan, caching } = inputs;
+  const foresight = await foresee(inputs);
   const limit = limitConcurrency(session.request.jobs);
   const results = new Map<number, Promise<StageResult>>();
   const targetChain = chainOf(plan);
   // The first one: what fails after it failed because the build was stopped.
   let failure: { readonly error: unknown } | undefined;
-  for (const stage of plan.stages) {
-    const result = executeStage(inputs, stage, results, limit, targetChain.has(stage.index));
+  const start = (stage: PlannedStage): Promise<StageResult> => {
+    const result = executeStage(inputs, stage, stages, limit, targetChain.has(stage.index));
     result.catch((error: unknown) => {
       failure ??= { error };
       inputs.stop();
     });
     results.set(stage.index, result);
+    return result;
+  };
+  const stages: Stages = {
+    result: (index) => results.get(index) ?? start(stageAt(plan, index)),
+    foreseenKey: (index) => (results.has(index) ? undefined : foresight?.keys.get(index)),
+  };
+  for (const stage of plan.stages) {
+    if (results.has(stage.index)) continue;
+    if (foresight === undefined || foresight.needed.has(stage.index)) void start(stage);
+    else {
+      session.log('info', `Skipping stage ${stage.name ?? stage.index}: what is taken from it is in the cache`);
+      caching?.recorder.skip(stage);
+    }
   }
-  await Promise.allSettled(results.values());
+  // More may be started meanwhile.
+  for (let count = 0; count < results.size;) {
+    count = results.size;
+    await Promise.allSettled(results.values());
+  }
   if (failure !== undefined) throw failure.error;
-  return (await resultOf(results, plan.target)).image;
+  return (await stages.result(plan.target)).image;
+}
+
+/** The stages of a build on their way. */
+interface Stages {
+  /** Starts the stage if nothing did before. */
+  result(index: number): Promise<StageResult>;
+  /** The last key of a stage that is not started. */
+  foreseenKey(index: number): CacheKey | undefined;
+}
+
+async function foresee({ session, dockerfile, plan, caching, context }: StagesInputs): Promise<Foresight | undefined> {
+  if (caching === undefined || caching.from.length === 0) return undefined;
+  try {
+    return await lookAhead({ session, dockerfile, plan, caching, context });
+  } catch (error) {
+    // It is met again where it can be told at which line.
+    if (error instanceof BuildError) return undefined;
+    throw error;
+  }
 }
 
 async function executeStage(
   { session, dockerfile, plan, context, onTargetLayer, caching }: StagesInputs,
   stage: PlannedStage,
-  results: ReadonlyMap<number, Promise<StageResult>>,
+  stages: Stages,
   limit: Limit,
   isTarget: boolean,
 ): Promise<StageResult> {
   session.signal?.throwIfAborted();
-  const parent = stage.base.kind === 'stage' ? await resultOf(results, stage.base.index) : undefined;
+  const parent = stage.base.kind === 'stage' ? await stages.result(stage.base.index) : undefined;
   const start = await startOf(session, stage, parent, caching);
   const resolved = resolveStage(stage, {
     base: {
@@ -77,7 +115,7 @@ async function executeStage(
     start,
     limit,
     caching,
-    source: (from) => openSource(session, from, results, context, plan.scope.stageNames.keys()),
+    source: (from) => openSource(session, from, stages, context, plan.scope.stageNames.keys()),
     onLayer: isTarget ? onTargetLayer : () => undefined,
     baseIsNew: parent === undefined,
   });
@@ -111,6 +149,7 @@ async function startOf(
       history: parent.history,
       tree: async () => (await parent.tree()).clone(),
       key: parent.key,
+      missed: parent.missed,
     };
   }
   if (base.kind === 'stage') throw new Error('a stage runs after the one it is built on');
@@ -136,15 +175,19 @@ async function startOf(
 async function openSource(
   session: BuildSession,
   from: FileSource,
-  results: ReadonlyMap<number, Promise<StageResult>>,
+  stages: Stages,
   context: () => Tree,
   stageNames: Iterable<string>,
 ): Promise<KeyedSource> {
   switch (from.kind) {
     case 'context':
-      return { tree: () => Promise.resolve(context()) };
+      return { tree: () => Promise.resolve(context()), isContext: true };
     case 'stage': {
-      const result = await resultOf(results, from.index);
+      const stageKey = stages.foreseenKey(from.index);
+      if (stageKey !== undefined) {
+        return { stageKey, executed: false, tree: async () => (await stages.result(from.index)).tree() };
+      }
+      const result = await stages.result(from.index);
       return { tree: () => result.tree(), stageKey: result.key, executed: result.executed };
     }
     case 'image': {
@@ -170,12 +213,6 @@ async function imageOrNearStage(session: BuildSession, name: string, stageNames:
   }
 }
 
-/** Without a digest its key would be that of an empty stage. */
-function keyOfImage(session: BuildSession, { digest }: Image): CacheKey {
-  if (digest === undefined) throw new Error('an image that was not made here has a digest');
-  return keyOfBase(session, digest);
-}
-
 /** The target and the stages it is built on: all whose layers are the result's. */
 function chainOf(plan: PlannedBuild): ReadonlySet<number> {
   const chain = new Set<number>();
@@ -187,10 +224,10 @@ function chainOf(plan: PlannedBuild): ReadonlySet<number> {
   return chain;
 }
 
-async function resultOf(results: ReadonlyMap<number, Promise<StageResult>>, index: number): Promise<StageResult> {
-  const result = results.get(index);
-  if (result === undefined) throw new Error(`stage ${index} is not in the plan`);
-  return result;
+function stageAt({ stages }: PlannedBuild, index: number): PlannedStage {
+  const stage = stages.find((candidate) => candidate.index === index);
+  if (stage === undefined) throw new Error(`stage ${index} is not in the plan`);
+  return stage;
 }
 
 function authorOf(author: string | undefined): { readonly author?: string } {

@@ -38,6 +38,8 @@ export interface StageStart {
   readonly key: CacheKey;
   /** Of the manifest, if it is an image. */
   readonly digest?: Digest;
+  /** Whether a step of the stage it is built on was looked for in a cache and not found. */
+  readonly missed?: boolean;
 }
 
 /** A finished stage. */
@@ -49,6 +51,8 @@ export interface StageResult {
   readonly key: CacheKey;
   /** Whether a step was executed, and not found in a cache; false also if there was none. */
   readonly executed: boolean;
+  /** Whether a step was looked for in a cache and not found. */
+  readonly missed: boolean;
   readonly resolved: ResolvedStage;
   /** Its files, for stages that read them. */
   tree(): Promise<LayerTree>;
@@ -101,7 +105,7 @@ class StageRun implements AsyncDisposable {
     this.#runs = new RunSteps(session, this.#label);
     this.#readAccounts = accountReader(session.readBlob);
     const { caching } = inputs;
-    this.#cache = caching === undefined ? undefined : new StageCache(session, caching, stage, start.key, start.digest);
+    this.#cache = caching === undefined ? undefined : new StageCache(session, caching, stage, start);
   }
 
   async result(): Promise<StageResult> {
@@ -146,6 +150,7 @@ class StageRun implements AsyncDisposable {
       history: this.#history,
       key: this.#cache?.key ?? start.key,
       executed: this.#executed,
+      missed: this.#cache?.missed ?? false,
       resolved,
       tree: () => this.#files(),
     };

@@ -17,7 +17,7 @@ import { fileDigests, shortDigest } from '../cache/inputRecord.ts';
 import type { CachedStep, StepToCache } from '../cache/layerCache.ts';
 import { compilePatterns } from '../context/patternMatcher.ts';
 import type { Digest } from '../image/digest.ts';
-import type { Layer } from '../image/image.ts';
+import type { Image, Layer } from '../image/image.ts';
 import type { FileSource, PlannedStage, Step } from '../plan/step.ts';
 import type { Entry } from '../tree/entry.ts';
 import type { LayerListing } from '../tree/layerListing.ts';
@@ -44,6 +44,9 @@ export interface StepCaching {
   /** Whether a stage's steps are executed whatever the caches have. */
   readonly isExecuted: (stage: PlannedStage) => boolean;
   readonly results: StepResults;
+  /** What the caches answered, and what the context holds: asked and read once in a build. */
+  readonly lookups: Map<CacheKey, Promise<CachedStep | undefined>>;
+  readonly prints: Map<CacheKey, Promise<Fingerprint>>;
   readonly recorder: InputRecorder;
   /** Layers that turned out to be broken. */
   readonly distrusted: ReadonlySet<Digest>;
@@ -58,6 +61,8 @@ export interface KeyedSource {
   readonly stageKey?: CacheKey;
   /** Whether a step of that stage was executed in this build: then its key says nothing of its content. */
   readonly executed?: boolean;
+  /** It stays as it is while the build goes on. */
+  readonly isContext?: boolean;
 }
 
 export type OpenSource = (from: FileSource) => Promise<KeyedSource>;
@@ -65,6 +70,12 @@ export type OpenSource = (from: FileSource) => Promise<KeyedSource>;
 /** The key that a stage's first step continues, if it starts from an image or from nothing. */
 export function keyOfBase(session: BuildSession, digest: Digest | undefined): CacheKey {
   return baseKey(digest, { platform: session.request.platform, latestTime: session.clock.latestTime });
+}
+
+/** Without a digest its key would be that of an empty stage. */
+export function keyOfImage(session: BuildSession, { digest }: Image): CacheKey {
+  if (digest === undefined) throw new Error('an image that was not made here has a digest');
+  return keyOfBase(session, digest);
 }
 
 /** A step that may have a layer. */
@@ -78,11 +89,28 @@ export interface MadeStep {
   readonly created: string;
 }
 
+/**
+ * What the keys are for: to execute what is missing; to look what is there, and change nothing; or to know the last key, and ask only where
+ * there is no other way.
+ */
+type Purpose = 'build' | 'look' | 'key';
+
+/** Where a stage's keys begin. */
+export interface KeyStart {
+  readonly key: CacheKey;
+  /** Of the base image's manifest. */
+  readonly digest?: Digest;
+  /** Whether a step of the stage it is built on was looked for and not found. */
+  readonly missed?: boolean;
+}
+
 /** The keys of one stage's steps, in order, and what the caches have for them. docs/cache.md has the law. */
 export class StageCache {
   readonly #session: BuildSession;
   readonly #caching: StepCaching;
-  readonly #recorder: StageRecorder;
+  readonly #purpose: Purpose;
+  /** Only of a build. */
+  readonly #recorder: StageRecorder | undefined;
   readonly #mayRead: boolean;
   /** After the last step. */
   #key: CacheKey;
@@ -92,18 +120,31 @@ export class StageCache {
   #claim: Claim | undefined;
   #mayWait = true;
   /** No step below a miss can be in a cache. */
-  #missed = false;
+  #missed: boolean;
 
-  constructor(session: BuildSession, caching: StepCaching, stage: PlannedStage, key: CacheKey, base?: Digest) {
+  constructor(
+    session: BuildSession,
+    caching: StepCaching,
+    stage: PlannedStage,
+    { key, digest, missed }: KeyStart,
+    purpose: Purpose = 'build',
+  ) {
     this.#session = session;
     this.#caching = caching;
+    this.#purpose = purpose;
     this.#mayRead = !caching.isExecuted(stage);
     this.#key = key;
-    this.#recorder = caching.recorder.stage(stage, key, base);
+    this.#missed = missed === true;
+    this.#recorder = purpose === 'build' ? caching.recorder.stage(stage, key, digest) : undefined;
   }
 
   get key(): CacheKey {
     return this.#key;
+  }
+
+  /** Whether a step was looked for and not found. */
+  get missed(): boolean {
+    return this.#missed;
   }
 
   /**
@@ -116,7 +157,7 @@ export class StageCache {
     this.#mayWait = mayWait;
     switch (step.kind) {
       case 'workdir':
-        this.#recorder.step(step.display, { instruction: hashKey('workdir', [step.path, step.user]) });
+        this.#recorder?.step(step.display, { instruction: hashKey('workdir', [step.path, step.user]) });
         return this.#lookUp([workdirKey(this.#key, step.path, step.user)], copyLayers);
       case 'run':
         return this.#lookUp([await this.#runKey(step, open)], runLayers);
@@ -158,7 +199,7 @@ export class StageCache {
     const shown = await this.#shownByMounts(step, open);
     const prints = shown.map((print) => print?.digest ?? null);
     const inConfig = new Set((step.config.Env ?? []).map(nameOf));
-    this.#recorder.step(step.display, {
+    this.#recorder?.step(step.display, {
       // The same key without what is recorded by name.
       instruction: runKey('' as CacheKey, { ...step, env: [] }, []),
       variables: Object.fromEntries(
@@ -191,15 +232,15 @@ export class StageCache {
       if (found !== undefined) {
         this.#key = found.continues;
         this.#keep = [];
-        this.#recorder.step(step.display, { instruction: copyKey('' as CacheKey, step, null) });
-        this.#recorder.outcome('hit');
+        this.#recorder?.step(step.display, { instruction: copyKey('' as CacheKey, step, null) });
+        this.#recorder?.outcome('hit');
         return found;
       }
     }
     const contents: KeyField[] = [];
     const files: Record<string, string> = {};
     for (const one of step.sources) contents.push(await this.#sourceFields(step, one, source, files));
-    this.#recorder.step(step.display, { instruction: copyKey('' as CacheKey, step, null), files });
+    this.#recorder?.step(step.display, { instruction: copyKey('' as CacheKey, step, null), files });
     const byContent = copyKey(parent, step, contents);
     return this.#lookUp(byStage === undefined ? [byContent] : [byContent, byStage], enabled);
   }
@@ -221,12 +262,24 @@ export class StageCache {
         return { url: urlFileName(source.url), sha256 };
       }
       case 'path': {
-        const tree = await from.tree();
-        const print = await this.#session.root.reading(() => this.#copied(step, source.path, tree));
+        const print = await this.#print(from, copiedKey(step, source.path), (tree) =>
+          this.#copied(step, source.path, tree),
+        );
         Object.assign(files, fileDigests(print));
         return step.parents ? { files: print.digest, path: source.path } : { files: print.digest };
       }
     }
+  }
+
+  /** A fingerprint of files of a source; `what` tells it from others of the same source. */
+  async #print(source: KeyedSource, what: CacheKey, print: (tree: Tree) => Promise<Fingerprint>): Promise<Fingerprint> {
+    const { prints } = this.#caching;
+    const known = source.isContext === true ? prints.get(what) : undefined;
+    if (known !== undefined) return known;
+    const tree = await source.tree();
+    const made = this.#session.root.reading(() => print(tree));
+    if (source.isContext === true) prints.set(what, made);
+    return made;
   }
 
   #copied(step: CopyStep, path: string, tree: Tree): Promise<Fingerprint> {
@@ -256,13 +309,12 @@ export class StageCache {
         prints.push(undefined);
         continue;
       }
-      const tree = await (await open(mount.from)).tree();
-      const { readBlob, root } = this.#session;
-      const shown = (): Promise<Fingerprint> => {
+      const { readBlob } = this.#session;
+      const print = (tree: Tree): Promise<Fingerprint> => {
         const { node, path } = resolvePath(tree, fromText(mount.source));
         return fingerprint(tree, node === undefined ? [] : [{ node, name: '', path }], { readBlob });
       };
-      prints.push(await root.reading(shown));
+      prints.push(await this.#print(await open(mount.from), hashKey('shown', mount.source), print));
     }
     return prints;
   }
@@ -275,9 +327,15 @@ export class StageCache {
   async #lookUp(keys: readonly [CacheKey, ...CacheKey[]], enabled: boolean): Promise<CachedStep | undefined> {
     const [key, ...others] = keys;
     this.#key = key;
+    if (this.#purpose !== 'build') {
+      if (!enabled || this.#purpose === 'key') return undefined;
+      const found = this.#mayAsk ? await this.#ask(key) : undefined;
+      this.#missed = found === undefined;
+      return found;
+    }
     this.#keep = enabled ? keys : [];
     if (!enabled) {
-      this.#recorder.outcome('not-cached');
+      this.#recorder?.outcome('not-cached');
       return undefined;
     }
     const claimed = this.#caching.results.claim(key);
@@ -289,7 +347,7 @@ export class StageCache {
       this.#missed = true;
       return undefined;
     }
-    this.#recorder.outcome('hit');
+    this.#recorder?.outcome('hit');
     this.#settle(found);
     this.#keep = others;
     await this.#keepFound(found);
@@ -298,11 +356,10 @@ export class StageCache {
 
   #reportMiss(): void {
     if (!this.#mayRead || this.#missed) {
-      this.#recorder.outcome(this.#mayRead ? 'below-miss' : 'not-cached');
+      this.#recorder?.outcome(this.#mayRead ? 'below-miss' : 'not-cached');
       return;
     }
-    const { recorder } = this.#caching;
-    this.#session.background(recorder.explain(this.#recorder));
+    if (this.#recorder !== undefined) this.#session.background(this.#caching.recorder.explain(this.#recorder));
   }
 
   /** What was found by content is kept under the other keys too. */
@@ -317,7 +374,14 @@ export class StageCache {
     this.#put({ entry: { ...entry, layer: { ...layer.descriptor, diffId: layer.diffId } }, layer, listing: known });
   }
 
-  async #ask(key: CacheKey): Promise<CachedStep | undefined> {
+  #ask(key: CacheKey): Promise<CachedStep | undefined> {
+    const { lookups } = this.#caching;
+    let lookup = lookups.get(key);
+    if (lookup === undefined) lookups.set(key, (lookup = this.#askCaches(key)));
+    return lookup;
+  }
+
+  async #askCaches(key: CacheKey): Promise<CachedStep | undefined> {
     const { from, maxAge, distrusted, onFound } = this.#caching;
     for (const cache of from) {
       const found = await cache.find(key);
@@ -329,6 +393,11 @@ export class StageCache {
     }
     return undefined;
   }
+}
+
+/** All that a fingerprint of copied files depends on, but the files. */
+function copiedKey({ parents, exclude, chmod, chown }: CopyStep, path: string): CacheKey {
+  return hashKey('copied', { path, parents, exclude, chmod: chmod ?? null, chown: chown !== undefined });
 }
 
 /** What a copy makes of mode and owner: what it sets anew does not count. */

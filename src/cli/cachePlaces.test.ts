@@ -3,8 +3,11 @@ import { test } from 'node:test';
 import { BuildError } from '../errors.ts';
 import { cachePlaces } from './cachePlaces.ts';
 
+function from(value: string): readonly string[] {
+  return cachePlaces('cache-from', [value], '/work');
+}
+
 test('caches are named as for buildx, or as for --cache-repo', () => {
-  const from = (value: string): readonly string[] => cachePlaces('cache-from', [value], '/work');
   assert.deepEqual(from('host/app/cache'), ['host/app/cache']);
   assert.deepEqual(from('type=registry,ref=host/app/cache:main'), ['host/app/cache:main']);
   assert.deepEqual(from('type=local,src=dir'), ['oci:/work/dir']);

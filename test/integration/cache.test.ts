@@ -31,9 +31,16 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
   };
 
   const COLD_AND_WARM: readonly (readonly [name: string, files: Files, flags?: readonly string[]])[] = [
-    ['a RUN', { Dockerfile: `FROM ${base}\nRUN date +%N > /now; echo x > /etc/x\n` }],
-    ['a RUN that changes nothing', { Dockerfile: `FROM ${base}\nRUN true\nRUN date +%N > /now\n` }],
-    ['only RUN cached', { Dockerfile: `FROM ${base}\nRUN date +%N > /now\n` }, ['--cache-copy-layers=false']],
+    ['a RUN', { Dockerfile: `FROM ${base}\nRUN cat /proc/sys/kernel/random/uuid > /now; echo x > /etc/x\n` }],
+    [
+      'a RUN that changes nothing',
+      { Dockerfile: `FROM ${base}\nRUN true\nRUN cat /proc/sys/kernel/random/uuid > /now\n` },
+    ],
+    [
+      'only RUN cached',
+      { Dockerfile: `FROM ${base}\nRUN cat /proc/sys/kernel/random/uuid > /now\n` },
+      ['--cache-copy-layers=false'],
+    ],
     [
       'COPY, ADD, WORKDIR, a heredoc and metadata between',
       {
@@ -43,7 +50,7 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
           'WORKDIR /made/for/this',
           'ENV WHO=me',
           'COPY . /src/',
-          'RUN date +%N > now; echo $WHO > /who',
+          'RUN cat /proc/sys/kernel/random/uuid > now; echo $WHO > /who',
           'USER app',
           'WORKDIR /home/app/work',
           'ADD --chmod=600 a.txt /etc/',
@@ -51,7 +58,7 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
           'text',
           'end',
           'RUN <<end',
-          'date +%N > /tmp/later',
+          'cat /proc/sys/kernel/random/uuid > /tmp/later',
           'end',
           'CMD ["x"]',
         ].join('\n'),
@@ -64,11 +71,11 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
       {
         Dockerfile: [
           `FROM ${base} AS one`,
-          'RUN date +%N > /one',
-          'ONBUILD RUN date +%N > /triggered',
+          'RUN cat /proc/sys/kernel/random/uuid > /one',
+          'ONBUILD RUN cat /proc/sys/kernel/random/uuid > /triggered',
           'FROM one AS two',
           'COPY --from=one /one /copied/one',
-          'RUN date +%N > /two',
+          'RUN cat /proc/sys/kernel/random/uuid > /two',
           'FROM scratch',
           'COPY --from=two /two /one /triggered /files/',
           'COPY --from=one --chown=5:6 /one /x',
@@ -80,9 +87,9 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
       {
         Dockerfile: [
           `FROM ${base} AS one`,
-          'RUN date +%N > /one',
+          'RUN cat /proc/sys/kernel/random/uuid > /one',
           `FROM ${base}`,
-          'RUN --mount=from=one,target=/m cat /m/one > /x; date +%N > /y',
+          'RUN --mount=from=one,target=/m cat /m/one > /x; cat /proc/sys/kernel/random/uuid > /y',
           'RUN --mount=target=/context --mount=type=cache,target=/c --mount=type=tmpfs,target=/t cat /context/a.txt > /z',
         ].join('\n'),
         'a.txt': 'a',
@@ -93,17 +100,21 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
       {
         Dockerfile: [
           `FROM ${base} AS one`,
-          'RUN sleep 0.3; date +%N > /now',
-          'RUN date +%N > /more',
+          'RUN sleep 0.3; cat /proc/sys/kernel/random/uuid > /now',
+          'RUN cat /proc/sys/kernel/random/uuid > /more',
           `FROM ${base} AS two`,
-          'RUN sleep 0.3; date +%N > /now',
-          'RUN date +%N > /more',
+          'RUN sleep 0.3; cat /proc/sys/kernel/random/uuid > /now',
+          'RUN cat /proc/sys/kernel/random/uuid > /more',
           'FROM two',
           'COPY --from=one /now /of-one',
         ].join('\n'),
       },
     ],
-    ['--reproducible', { Dockerfile: `FROM ${base}\nRUN date +%N > /now\nCOPY a /b/\n`, a: 'a' }, ['--reproducible']],
+    [
+      '--reproducible',
+      { Dockerfile: `FROM ${base}\nRUN cat /proc/sys/kernel/random/uuid > /now\nCOPY a /b/\n`, a: 'a' },
+      ['--reproducible'],
+    ],
   ];
 
   for (const [name, files, flags = []] of COLD_AND_WARM) {
@@ -205,11 +216,11 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
     {
       name: 'what a stage gives is rebuilt and the same',
       files: {
-        Dockerfile: `FROM ${base} AS made\nARG N\nRUN echo the same > /x; date +%N > /y\nFROM ${base}\nCOPY --from=made /x /x\nRUN date > /y\n`,
+        Dockerfile: `FROM ${base} AS made\nARG N\nRUN echo the same > /x; cat /proc/sys/kernel/random/uuid > /y\nFROM ${base}\nCOPY --from=made /x /x\nRUN date > /y\n`,
       },
       change: () => undefined,
       flags: [['--build-arg=N=1'], ['--build-arg=N=2']],
-      executed: ['RUN echo the same > /x; date +%N > /y'],
+      executed: ['RUN echo the same > /x; cat /proc/sys/kernel/random/uuid > /y'],
     },
     {
       name: 'what a stage gives is rebuilt and different',
@@ -256,6 +267,50 @@ test('the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? false }, async
       assert.deepEqual(steps(again).executed, executed, again.stderr);
     });
   }
+
+  await all.test('a stage is not even looked at if all that is taken from it is in the cache', async (t) => {
+    const { bench, build } = machine(t);
+    const dockerfile = (last: string): string =>
+      [
+        `FROM ${base} AS one`,
+        'RUN cat /proc/sys/kernel/random/uuid > /x; cat /proc/sys/kernel/random/uuid > /y',
+        'FROM one AS two',
+        'COPY --from=one /x /copied',
+        'RUN cat /proc/sys/kernel/random/uuid > /z',
+        `FROM ${base} AS three`,
+        'RUN cat /proc/sys/kernel/random/uuid > /three',
+        'FROM scratch',
+        'COPY --from=two /z /copied /',
+        'COPY --from=three /three /',
+        last,
+      ].join('\n');
+    const context = bench.files({ Dockerfile: dockerfile('LABEL a=b') });
+    const cold = await build(context);
+    const warm = await build(context);
+    assert.equal(warm.digest, cold.digest);
+    assert.deepEqual(steps(warm).found, ['COPY --from=two /z /copied /', 'COPY --from=three /three /']);
+    assert.equal([...warm.stderr.matchAll(/Skipping stage (one|two|three)/g)].length, 3);
+
+    // Now one of them is needed, and what it is made of; the third is not.
+    writeFileSync(join(context, 'Dockerfile'), dockerfile('COPY --from=one /y /'));
+    const more = await build(context);
+    assert.deepEqual(steps(more).executed, ['COPY --from=one /y /'], more.stderr);
+    assert.match(more.stderr, /Skipping stage two[^]*Skipping stage three/);
+
+    // A stage that is executed anew is not mixed with what was taken from it before.
+    const mixed = await build(context, { flags: ['--no-cache-filter=one'] });
+    assert.deepEqual(
+      steps(mixed).executed,
+      [
+        'RUN cat /proc/sys/kernel/random/uuid > /x; cat /proc/sys/kernel/random/uuid > /y',
+        'COPY --from=one /x /copied',
+        'RUN cat /proc/sys/kernel/random/uuid > /z',
+        'COPY --from=two /z /copied /',
+        'COPY --from=one /y /',
+      ],
+      mixed.stderr,
+    );
+  });
 
   await all.test('a COPY that is not cached does not stop the look for the RUN below it', async (t) => {
     const { bench, build } = machine(t, []);
