@@ -4,7 +4,7 @@ import type { Digest } from './digest.ts';
 import type { ImageFormat } from './mediaType.ts';
 
 /** Where a blob's bytes can be had. They move only when something reads them. */
-export type BlobLocation =
+type BlobLocation =
   | { readonly kind: 'store' }
   | { readonly kind: 'registry'; readonly registry: string; readonly repository: string };
 

@@ -4,7 +4,7 @@ import { invalidTar } from './invalidTar.ts';
 export const BLOCK_SIZE = 512;
 
 /** Told by the magic; PAX is ustar with extended headers. */
-export type TarFormat = 'v7' | 'ustar' | 'star' | 'gnu';
+type TarFormat = 'v7' | 'ustar' | 'star' | 'gnu';
 
 /** The fields of one header block as they stand there, before PAX records and long names are applied. */
 export interface HeaderBlock {

@@ -5,7 +5,7 @@ import { BuildError, redact } from '../../errors.ts';
 import type { HttpClient } from '../../http/client.ts';
 import type { Timestamp } from '../../tar/header.ts';
 
-export interface Downloaded {
+interface Downloaded {
   /** Where it lies until the build ends. */
   readonly path: string;
   /** What the URL calls the file. */

@@ -4,7 +4,7 @@ import type { FlagDefinition } from '../pflag.ts';
  * How far kasane goes with a flag of kaniko's that does not do all it says. `no-effect`: harmless or pointless here,
  * accepted. `unsupported`: an error, unless the value asks for nothing.
  */
-export interface FlagSupport {
+interface FlagSupport {
   readonly level: 'no-effect' | 'unsupported';
   /** Why, as the second half of a sentence; shown to users and in docs/flags.md. */
   readonly because: string;
