@@ -28,9 +28,7 @@ const SIGNATURES = {
   sigprocmask: { arguments: ['int32', 'buffer', 'pointer'], return: 'int32' },
   // int prlimit(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old)
   prlimit: { arguments: ['int32', 'int32', 'pointer', 'pointer'], return: 'int32' },
-  unshare: { arguments: ['int32'], return: 'int32' },
   sethostname: { arguments: ['buffer', 'uint64'], return: 'int32' },
-  setdomainname: { arguments: ['buffer', 'uint64'], return: 'int32' },
   // int flock(int fd, int operation)
   flock: { arguments: ['int32', 'int32'], return: 'int32' },
   waitpid: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' },

@@ -59,11 +59,6 @@ export function unmount(target: string | Buffer, flags = 0): void {
   check(libc().umount2(cString(target), flags), { syscall: 'umount2', path: target });
 }
 
-/** Cuts a mount and all below it off from what others mount, and them from what is mounted here. @throws SystemError */
-export function makePrivate(target: string | Buffer): void {
-  mount({ target, flags: MOUNT.recursive | MOUNT.private });
-}
-
 /** Makes the mount `newRoot` the root of this mount namespace and puts the old root at `putOld` below it. @throws SystemError */
 export function pivotRoot(newRoot: string | Buffer, putOld: string | Buffer): void {
   check(libc().pivot_root(cString(newRoot), cString(putOld)), { syscall: 'pivot_root', path: newRoot, dest: putOld });

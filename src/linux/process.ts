@@ -66,36 +66,10 @@ export function setFileLimit({ soft, hard }: FileLimit): void {
   check(libc().prlimit(0, RLIMIT_NOFILE, limit, null), { syscall: 'prlimit' });
 }
 
-/** unshare(2). */
-export const NAMESPACE = {
-  mount: 0x0002_0000,
-  cgroup: 0x0200_0000,
-  uts: 0x0400_0000,
-  ipc: 0x0800_0000,
-  user: 0x1000_0000,
-  pid: 0x2000_0000,
-  network: 0x4000_0000,
-} as const;
-
-/**
- * Leaves the given namespaces for new ones. Only the calling thread moves, with the threads and processes it starts
- * later: synchronous `fs` sees a new mount namespace, asynchronous `fs` only if it was never used before. A user namespace is `EINVAL` in any Node, because it has threads; after a
- * new pid namespace Node aborts as soon as something starts a thread. @throws SystemError
- */
-export function unshare(namespaces: number): void {
-  check(libc().unshare(namespaces), { syscall: 'unshare' });
-}
-
 /** Of this uts namespace. @throws SystemError */
 export function setHostname(name: string): void {
   const bytes = Buffer.from(name);
   check(libc().sethostname(bytes, BigInt(bytes.length)), { syscall: 'sethostname' });
-}
-
-/** The NIS domain name of this uts namespace. @throws SystemError */
-export function setDomainname(name: string): void {
-  const bytes = Buffer.from(name);
-  check(libc().setdomainname(bytes, BigInt(bytes.length)), { syscall: 'setdomainname' });
 }
 
 function toNumber(limit: bigint): number {
