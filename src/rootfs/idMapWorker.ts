@@ -1,6 +1,6 @@
 /**
  * A process that stays outside while its parent turns into one in a new user namespace: only from outside can more than one id be
- * given to it. Its argument is a `UserNamespacePlan` as JSON. Says on standard output why it failed; else nothing.
+ * given to it. Its argument is a `UserNamespacePlan` as JSON. Says on standard error why it failed; else nothing.
  */
 import { spawnSync } from 'node:child_process';
 import { readlinkSync, writeFileSync, writeSync } from 'node:fs';
@@ -19,7 +19,7 @@ try {
   writeMap('uid', plan.uids);
   writeMap('gid', plan.gids);
 } catch (error) {
-  writeSync(1, messageOf(error));
+  writeSync(2, `${messageOf(error)}\n`);
   process.exitCode = 1;
 }
 
