@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** One line of /proc/PID/uid_map or gid_map (user_namespaces(7)): `count` ids from `inside` on are those from `outside` on. */
-export interface IdRange {
+interface IdRange {
   readonly inside: number;
   /** As numbered in the user namespace of whoever reads or writes the file. */
   readonly outside: number;
