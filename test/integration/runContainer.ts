@@ -11,6 +11,11 @@ export interface ContainerSettings {
   readonly capabilities?: readonly string[];
   /** Docker's seccomp profile, if Debian's copy is here. Default: true. */
   readonly seccomp?: boolean;
+  /**
+   * Whether the profile lets everybody make namespaces and mount in them: Debian's copy does, as Podman's; Docker's own does not.
+   * Default: true.
+   */
+  readonly namespaces?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly binds?: readonly { readonly source: string; readonly target: string; readonly readOnly?: boolean }[];
   /** Of the root file system. */
@@ -67,6 +72,12 @@ export async function runContainer(bench: Workbench, bundle: string, settings: C
   config.mounts = [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=64m'],
+    },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
     ...binds.map((bind) => ({
       destination: bind.target,
@@ -79,7 +90,9 @@ export async function runContainer(bench: Workbench, bundle: string, settings: C
     namespaces: ['pid', 'ipc', 'uts', 'mount'].map((type) => ({ type })),
     maskedPaths: ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/sys/firmware'],
     readonlyPaths: ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'],
-    ...(settings.seccomp === false || !existsSync(SECCOMP) ? {} : { seccomp: dockerSeccomp(capabilities) }),
+    ...(settings.seccomp === false || !existsSync(SECCOMP)
+      ? {}
+      : { seccomp: dockerSeccomp(capabilities, settings.namespaces ?? true) }),
   };
   writeFileSync(join(container, 'config.json'), JSON.stringify(config));
   const overlay = `lowerdir=${join(bundle, 'rootfs')},upperdir=${upper},workdir=${work}`;
@@ -108,11 +121,19 @@ interface Rule {
   readonly excludes?: Condition;
 }
 
+const NAMESPACE_CALLS = new Set(['unshare', 'setns', 'mount', 'umount', 'umount2', 'pivot_root']);
+
 const RULE_FIELDS = ['names', 'action', 'args', 'errnoRet'] as const;
 
 /** The engines' profile is a template: its rules depend on the capabilities and the machine. */
-function dockerSeccomp(capabilities: readonly string[]): object {
-  const profile = JSON.parse(readFileSync(SECCOMP, 'utf8')) as {
+function dockerSeccomp(capabilities: readonly string[], namespaces: boolean): object {
+  const allowsNamespaces = namespaces || capabilities.includes('SYS_ADMIN');
+  // The profile's own text, without the names of the calls that are refused.
+  const profile = JSON.parse(readFileSync(SECCOMP, 'utf8'), (key, value: unknown) =>
+    key === 'names' && Array.isArray(value) && !allowsNamespaces
+      ? value.filter((name: string) => !NAMESPACE_CALLS.has(name))
+      : value,
+  ) as {
     defaultAction: string;
     defaultErrnoRet?: number;
     syscalls: readonly Rule[];
@@ -133,6 +154,7 @@ function dockerSeccomp(capabilities: readonly string[]): object {
       // The template says `null` where a runtime wants nothing.
       .map((rule) =>
         Object.fromEntries(RULE_FIELDS.flatMap((name) => (rule[name] === null ? [] : [[name, rule[name]]]))),
-      ),
+      )
+      .filter(({ names }) => Array.isArray(names) && names.length > 0),
   };
 }
