@@ -40,7 +40,7 @@ export interface InPlaceRootfsOptions {
 }
 
 /** By path, what the tree says and the disk does not: whoever may not set it must not find it changed. */
-export type RefusedAttributes = ReadonlyMap<TreePath, ReadonlySet<RefusedAttribute>>;
+type RefusedAttributes = ReadonlyMap<TreePath, ReadonlySet<RefusedAttribute>>;
 
 /** What no image should record wherever it was built, as kaniko has it. Below the second one only. */
 const NEVER_RECORDED = new Set(['etc/mtab']);

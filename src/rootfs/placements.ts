@@ -158,7 +158,7 @@ export class Placements implements Disposable {
 }
 
 /** What secrets in memory are called, so that those of a killed build can be found. */
-export const SECRET_PREFIX = 'kasane-secret-';
+const SECRET_PREFIX = 'kasane-secret-';
 
 /** A cache goes back to where it came from, and so does the copy that a bind mount is, which is thrown away there. */
 function fillWithSource(source: ByteString, disk: ByteString): (disk: ByteString) => void {
