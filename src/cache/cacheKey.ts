@@ -49,15 +49,18 @@ export interface KeyScope {
   readonly platform: Platform;
   /** Of `SOURCE_DATE_EPOCH` or `--reproducible`, in seconds. */
   readonly latestTime: number | undefined;
+  /** Paths that layers leave out. Default: none. */
+  readonly ignoredPaths?: readonly string[];
 }
 
 /** The key that a stage's first step continues: its base image's manifest, or nothing. */
-export function baseKey(digest: Digest | undefined, { platform, latestTime }: KeyScope): CacheKey {
+export function baseKey(digest: Digest | undefined, { platform, latestTime, ignoredPaths = [] }: KeyScope): CacheKey {
   const { os, architecture, variant } = platform;
   return hashKey('base', {
     digest: digest ?? null,
     platform: [os, architecture, variant ?? ''],
     latestTime: latestTime ?? null,
+    ...(ignoredPaths.length === 0 ? {} : { ignoredPaths }),
   });
 }
 

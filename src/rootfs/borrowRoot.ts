@@ -31,6 +31,7 @@ import {
 } from './borrowJournal.ts';
 import { timestampOf } from './diskEntry.ts';
 import { copyAttributes, inside, moveTree, namesIn, type CopiedLinks } from './moveTree.ts';
+import { forgetSecrets } from './placements.ts';
 import { removeOutside } from './removeOutside.ts';
 import { findStayingPaths, liesOnRoot, mountPoints, StayingPaths } from './stayingPaths.ts';
 
@@ -162,6 +163,7 @@ export async function repairRoot(directory: string, signal?: AbortSignal, onWait
     const journal = readJournal(directory);
     if (journal === undefined) return false;
     putBack(directory, journal);
+    forgetSecrets();
     return true;
   } finally {
     lock[Symbol.dispose]();

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -137,7 +138,7 @@ export class Placements implements Disposable {
 
   /** On a tmpfs with a link to it, so that it is on no disk; where there is none, overwritten afterwards. */
   #fillWithSecret(secret: RootfsMount & { kind: 'secret' }, disk: ByteString): (disk: ByteString) => void {
-    const { memory = '/dev/shm' } = this.#options;
+    const { memory = MEMORY } = this.#options;
     if (!isTmpfs(memory)) {
       writeNew(disk, secret.content, secret);
       return (path) => {
@@ -157,8 +158,16 @@ export class Placements implements Disposable {
   }
 }
 
-/** What secrets in memory are called, so that those of a killed build can be found. */
+const MEMORY = '/dev/shm';
 const SECRET_PREFIX = 'kasane-secret-';
+
+/** Removes secrets that a killed build left in memory. */
+export function forgetSecrets(memory = MEMORY): void {
+  if (!existsSync(memory)) return;
+  for (const name of readdirSync(memory)) {
+    if (name.startsWith(SECRET_PREFIX)) rmSync(join(memory, name), { recursive: true, force: true });
+  }
+}
 
 /** A cache goes back to where it came from, and so does the copy that a bind mount is, which is thrown away there. */
 function fillWithSource(source: ByteString, disk: ByteString): (disk: ByteString) => void {

@@ -39,7 +39,7 @@ export async function resolveMounts(mounts: readonly RunMount[], inputs: MountIn
         resolved.push(await bindMount(mount, inputs));
         break;
       case 'cache':
-        resolved.push(await cacheMount(mount, inputs, held));
+        resolved.push(await cacheMount(mount, mounts, inputs, held));
         break;
       case 'tmpfs':
         resolved.push({ kind: 'tmpfs', target: mount.target, mode: 0o777, ...sizeOf(mount.size) });
@@ -66,10 +66,17 @@ async function bindMount(mount: Mount<'bind'>, { session, source, scratch }: Mou
 
 async function cacheMount(
   mount: Mount<'cache'>,
+  mounts: readonly RunMount[],
   { session, source, scratch }: MountInputs,
   held: AsyncDisposableStack,
 ): Promise<RootfsMount> {
   const { from } = mount;
+  const alone = (await session.isolation()) === 'in-place';
+  if (alone && mounts.filter((other) => other.type === 'cache' && other.id === mount.id).length > 1) {
+    throw new BuildError('MOUNT_IMPOSSIBLE', `a RUN in place can have the cache ${mount.id} in one place only`, {
+      hint: 'Choose one target, or build where namespaces are allowed.',
+    });
+  }
   const cache = await holdCache(mount, {
     // Owned by others where ids are others.
     directory: join(session.request.dataDirectory, `cache-mounts${idMapEnding(readIdMaps())}`),
@@ -78,7 +85,7 @@ async function cacheMount(
         ? undefined
         : async () => materialise(await source(from), mount.source, scratch, session.readBlob),
     signal: session.signal,
-    alone: (await session.isolation()) === 'in-place',
+    alone,
     onWait: () => session.log('info', `Waiting for the cache mount ${mount.id}, which another RUN holds`),
   });
   held.use(cache);
