@@ -61,6 +61,7 @@ test('a base’s key depends on manifest, platform and fixed times', () => {
   const keys = [
     baseKey(undefined, { platform, latestTime: undefined }),
     baseKey(undefined, { platform, latestTime: 0 }),
+    baseKey(undefined, { platform, latestTime: undefined, ignoredPaths: ['/a'] }),
     baseKey(undefined, { platform: { ...platform, variant: 'v9' }, latestTime: undefined }),
     baseKey(undefined, { platform: { os: 'linux', architecture: 'amd64' }, latestTime: undefined }),
   ];
