@@ -2,7 +2,7 @@ import { hashKey, type CacheKey } from '../cache/cacheKey.ts';
 import type { Layer } from '../image/image.ts';
 import { LayerListing } from '../tree/layerListing.ts';
 import type { BuildSession } from './session.ts';
-import type { StepCaching } from './stepCache.ts';
+import type { StepCaching } from './stepCaching.ts';
 
 /**
  * Gets listings of a base image's layers from the caches, so that a step that needs the base's names but none of its contents, such as a COPY

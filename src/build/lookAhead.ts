@@ -6,7 +6,8 @@ import type { PlannedBuild } from '../plan/planStages.ts';
 import type { FileSource, PlannedStage, ResolvedStage, Step } from '../plan/step.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { BuildSession } from './session.ts';
-import { keyOfBase, keyOfImage, StageCache, type KeyedSource, type KeyStart, type StepCaching } from './stepCache.ts';
+import { StageCache, type KeyStart } from './stepCache.ts';
+import { keyOfBase, keyOfImage, type KeyedSource, type StepCaching } from './stepCaching.ts';
 
 export interface LookAheadInputs {
   readonly session: BuildSession;

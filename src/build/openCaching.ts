@@ -10,7 +10,7 @@ import type { FoundLayer } from './brokenLayer.ts';
 import { InputRecorder, recordsDirectory } from './inputRecorder.ts';
 import type { BuildRequest, CacheRequest } from './request.ts';
 import type { BuildSession } from './session.ts';
-import type { StepCaching } from './stepCache.ts';
+import type { StepCaching } from './stepCaching.ts';
 import { StepResults } from './stepResults.ts';
 
 const DIRECTORY = 'oci:';
@@ -62,6 +62,7 @@ export function openCaching(session: BuildSession, options: CachingOptions): Ope
     results: new StepResults(),
     lookups: new Map(),
     prints: new Map(),
+    tags: new Map(),
     recorder: new InputRecorder({
       ...caches,
       identity: identityOf(session.request),
@@ -101,7 +102,10 @@ function openCache(
   if (place.startsWith(DIRECTORY)) {
     const path = resolve(place.slice(DIRECTORY.length));
     const directory = (): string => session.root.resolve(path).toString();
-    return guardCache(createDirectoryCache({ name: path, directory, store }), guard);
+    return guardCache(
+      createDirectoryCache({ name: path, directory, store, localBlob: (layer) => session.localBlob(layer) }),
+      guard,
+    );
   }
   const { registry, repository } = parseReference(place);
   const client = (): ReturnType<BuildSession['registry']> => session.registry();

@@ -12,7 +12,7 @@ import type { Tree } from '../tree/tree.ts';
 import { borrowListings, lendListings } from './baseListings.ts';
 import { lookAhead, type Foresight } from './lookAhead.ts';
 import type { BuildSession } from './session.ts';
-import { keyOfBase, keyOfImage, type KeyedSource, type StepCaching } from './stepCache.ts';
+import { keyOfBase, keyOfImage, type KeyedSource, type StepCaching } from './stepCaching.ts';
 import { runStage, type Limit, type StageResult, type StageStart } from './stage.ts';
 
 export interface StagesInputs {

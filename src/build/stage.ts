@@ -23,7 +23,8 @@ import { workdirOwner } from './instructions/workdirOwner.ts';
 import { localContents } from './localContents.ts';
 import { resolveMounts } from './mounts/resolveMounts.ts';
 import type { BuildSession } from './session.ts';
-import { StageCache, type OpenSource, type StepCaching } from './stepCache.ts';
+import { StageCache } from './stepCache.ts';
+import type { OpenSource, StepCaching } from './stepCaching.ts';
 
 /** A stage's starting point: a base image, another stage, or nothing. */
 export interface StageStart {

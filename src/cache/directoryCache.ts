@@ -16,13 +16,15 @@ export interface DirectoryCacheOptions {
   readonly directory: () => string;
   /** Where this build's blobs are. */
   readonly store: BlobStore;
+  /** Makes sure that a layer's blob is on this disk, and says where. */
+  readonly localBlob: (layer: Layer) => Promise<string>;
 }
 
 /**
  * A directory: blobs by digest, `entries/<key>` beside them. Whatever is there was written whole. A layer that is found is taken over
  * into the build's own store, and verified on its way. Reading changes nothing, so the directory may be read-only.
  */
-export function createDirectoryCache({ name, directory, store }: DirectoryCacheOptions): LayerCache {
+export function createDirectoryCache({ name, directory, store, localBlob }: DirectoryCacheOptions): LayerCache {
   const entries = (...file: readonly string[]): string => join(directory(), 'entries', ...file);
   const blobs = (): string => join(directory(), 'blobs');
   const find = (key: string): CachedStep | undefined => {
@@ -44,12 +46,12 @@ export function createDirectoryCache({ name, directory, store }: DirectoryCacheO
       listing: async () => (listing === undefined ? undefined : LayerListing.decode(listing)),
     };
   };
-  const put = (key: string, { entry, layer, listing }: StepToCache): void => {
+  const put = (key: string, { entry, layer, listing }: StepToCache, blob: string): void => {
     mkdirSync(entries(), { recursive: true });
     if (layer !== undefined && listing !== undefined) {
       const { digest, size } = layer.descriptor;
       const target = openBlobStore(blobs());
-      if (target.has(digest) !== size) target.importFile(store.path(digest), { digest, size });
+      if (target.has(digest) !== size) target.importFile(blob, { digest, size });
       writeWhole(entries(`${key}.listing`), listing.encode());
     }
     writeWhole(entries(key), encodeEntry(entry));
@@ -61,7 +63,10 @@ export function createDirectoryCache({ name, directory, store }: DirectoryCacheO
   return {
     name,
     find: async (key) => attempt(name, () => find(key)),
-    put: async (key, step) => attempt(name, () => put(key, step)),
+    async put(key, step) {
+      const blob = step.layer === undefined ? '' : await localBlob(step.layer);
+      attempt(name, () => put(key, step, blob));
+    },
     findDocument: async (key) => attempt(name, () => readIfThere(entries(`${key}.document`))),
     putDocument: async (key, bytes) => attempt(name, () => putDocument(key, bytes)),
   };

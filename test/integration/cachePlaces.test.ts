@@ -195,6 +195,44 @@ test('places of the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? fals
     assert.deepEqual(executed(warm), [], warm.stderr);
   });
 
+  await all.test('a download that has not changed is not downloaded again', async (t) => {
+    const { bench, proxy, build } = await behindProxy(t);
+    let body = 'one';
+    let tag = '"1"';
+    proxy.intercept = ({ method, url }, response) => {
+      if (url !== '/file') return undefined;
+      response.writeHead(200, { etag: tag }).end(method === 'HEAD' ? undefined : body);
+      return 'answered';
+    };
+    const context = bench.files({ Dockerfile: `FROM scratch\nADD http://${proxy.host}/file /\n` });
+    const downloads = (): number => proxy.requests.splice(0).filter((line) => line === 'GET /file').length;
+    const cold = await build(context);
+    assert.equal(downloads(), 1);
+    const warm = await build(context);
+    assert.deepEqual([warm.digest, downloads()], [cold.digest, 0]);
+    tag = '"2"';
+    assert.deepEqual(executed(await build(context)), [], 'another tag, the same content');
+    assert.equal(downloads(), 1);
+    body = 'two';
+    tag = 'W/"3"';
+    assert.equal(executed(await build(context)).length, 1, 'a weak tag says nothing');
+  });
+
+  await all.test('what one cache has is put into the others', async (t) => {
+    const { bench, proxy, name, build } = await behindProxy(t);
+    const context = bench.files({ Dockerfile: `FROM ${base}\nRUN date > /x\nCOPY --from=${base} /bin/sh /sh\n` });
+    const cold = await build(context);
+    const directory = join(bench.directory, 'cache');
+    const settings = { dataDirectory: bench.path('data') };
+    const from = `type=registry,ref=${proxy.host}/${name}/cache`;
+    await bench.build(context, {
+      ...settings,
+      flags: [`--cache-from=${from}`, `--cache-to=type=local,dest=${directory}`],
+    });
+    const warm = await bench.build(context, { ...settings, flags: [`--cache-from=type=local,src=${directory}`] });
+    assert.deepEqual([warm.digest, executed(warm)], [cold.digest, []]);
+  });
+
   await all.test('an entry that is too old is a miss', async (t) => {
     const { bench, build } = await behindProxy(t);
     const context = bench.files({ Dockerfile: `FROM ${base}\nRUN date > /x\n` });
