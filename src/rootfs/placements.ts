@@ -43,7 +43,6 @@ export interface PlacementOptions {
 /** What one command finds in the root beside the image's own: renamed or copied to its place, because nothing can be mounted. */
 export class Placements implements Disposable {
   readonly #options: PlacementOptions;
-  readonly #made: MadePath[] = [];
   /** What takes them back, in the order in which they were placed. */
   readonly #undo: (() => void)[] = [];
   #count = 0;
@@ -81,13 +80,14 @@ export class Placements implements Disposable {
   /** Takes back all that was placed, the last first, whatever the command made of it. Nothing may be at work in the root. */
   [Symbol.dispose](): void {
     for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) undo();
-    removeMadePaths(this.#options.root, this.#made.splice(0));
   }
 
   #find(target: string, kind: MountPointKind): TreePath {
     const { root } = this.#options;
+    const made: MadePath[] = [];
+    this.#undo.push(() => removeMadePaths(root, made));
     try {
-      return placeMountPoint(root, target, kind, { made: this.#made, closed: ['proc', 'sys'] });
+      return placeMountPoint(root, target, kind, { made, closed: ['proc', 'sys'] });
     } catch (error) {
       if (error instanceof MountPointError) throw new BuildError('ROOTFS_UNUSABLE', error.message, { cause: error });
       throw error;
