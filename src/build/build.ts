@@ -92,7 +92,7 @@ async function buildOnce(
       plan,
       caching,
       context: once(() => openContextTree(context.directory, ignore, session.root)),
-      onTargetLayer: (layer) => push?.layer(layer),
+      onTargetLayer: (layer) => push?.layer(layer) ?? Promise.resolve(layer),
       stop: () => stop.abort(),
     });
     // Outputs may lie in directories that were set aside.

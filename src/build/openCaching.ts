@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { hashKey, type CacheKey } from '../cache/cacheKey.ts';
 import { createDirectoryCache } from '../cache/directoryCache.ts';
 import { guardCache, type GuardedCache } from '../cache/guardCache.ts';
@@ -8,12 +7,11 @@ import type { Digest } from '../image/digest.ts';
 import { parseReference } from '../registry/reference.ts';
 import type { FoundLayer } from './brokenLayer.ts';
 import { InputRecorder, recordsDirectory } from './inputRecorder.ts';
-import type { BuildRequest, CacheRequest } from './request.ts';
+import { cacheDirectory, cachePlaces } from './cachePlaces.ts';
+import type { BuildRequest } from './request.ts';
 import type { BuildSession } from './session.ts';
 import type { StepCaching } from './stepCaching.ts';
 import { StepResults } from './stepResults.ts';
-
-const DIRECTORY = 'oci:';
 
 export interface CachingOptions {
   /** Of the user; a failed step does not end the uploads of those before it. */
@@ -50,7 +48,7 @@ export function openCaching(session: BuildSession, options: CachingOptions): Ope
     opened.set(place, guarded);
     return guarded;
   };
-  const { from, to } = placesOf(session.request, cache);
+  const { from, to } = cachePlaces(session.request);
   const caches = { from: from.map(open), to: to.map(open) };
   return {
     ...caches,
@@ -82,15 +80,6 @@ export function openCaching(session: BuildSession, options: CachingOptions): Ope
   };
 }
 
-function placesOf(request: BuildRequest, cache: CacheRequest): { from: readonly string[]; to: readonly string[] } {
-  const { repository, own: usesOwn = true, read = true } = cache;
-  const own = usesOwn ? [repository ?? inferred(request)] : [];
-  return {
-    from: read ? [...new Set([...own, ...(cache.from ?? [])])] : [],
-    to: [...new Set([...(cache.push ? own : []), ...(cache.to ?? [])])],
-  };
-}
-
 function openCache(
   session: BuildSession,
   place: string,
@@ -99,8 +88,8 @@ function openCache(
 ): GuardedCache {
   const { store } = session;
   const guard = { signal, onFailure, warn: (message: string): void => session.log('warn', message) };
-  if (place.startsWith(DIRECTORY)) {
-    const path = resolve(place.slice(DIRECTORY.length));
+  const path = cacheDirectory(place);
+  if (path !== undefined) {
     const directory = (): string => session.root.resolve(path).toString();
     return guardCache(
       createDirectoryCache({ name: path, directory, store, localBlob: (layer) => session.localBlob(layer) }),
@@ -110,15 +99,6 @@ function openCache(
   const { registry, repository } = parseReference(place);
   const client = (): ReturnType<BuildSession['registry']> => session.registry();
   return guardCache(createRegistryCache({ repository: { registry, repository }, client, store, signal }), guard);
-}
-
-function inferred({ destinations }: BuildRequest): string {
-  const [destination] = destinations;
-  if (destination === undefined) {
-    throw new BuildError('CACHE_REPO_MISSING', 'if using cache with --no-push, specify cache repo with --cache-repo');
-  }
-  const { registry, repository } = parseReference(destination);
-  return `${registry}/${repository}/cache`;
 }
 
 /** What tells the builds of one thing from others' that share a cache. */

@@ -21,8 +21,8 @@ export interface StagesInputs {
   readonly plan: PlannedBuild;
   readonly caching: StepCaching | undefined;
   readonly context: () => Tree;
-  /** Told of every layer of the result, the base's included, as early as it is known to belong to it. */
-  readonly onTargetLayer: (layer: Layer) => void;
+  /** Told of every layer of the result, the base's included, as early as it is known to belong to it; as `StageInputs.onLayer`. */
+  readonly onTargetLayer: (layer: Layer) => Promise<Layer>;
   /** Called when a stage has failed: the others need not go on. */
   readonly stop: () => void;
 }
@@ -116,7 +116,7 @@ async function executeStage(
     limit,
     caching,
     source: (from) => openSource(session, from, stages, context, plan.scope.stageNames.keys()),
-    onLayer: isTarget ? onTargetLayer : () => undefined,
+    onLayer: isTarget ? onTargetLayer : (layer) => Promise.resolve(layer),
     baseIsNew: parent === undefined,
   });
   if (caching !== undefined && result.executed && start.digest !== undefined) {

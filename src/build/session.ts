@@ -16,6 +16,7 @@ import { limitConcurrency } from '../registry/limitConcurrency.ts';
 import { parseReference, formatReference } from '../registry/reference.ts';
 import { LayerTree } from '../tree/layerTree.ts';
 import { openBlobStore, type BlobStore } from '../store/blobStore.ts';
+import { cacheRepositories } from './cachePlaces.ts';
 import { chooseIsolation } from './chooseIsolation.ts';
 import { createClock, type BuildClock } from './clock.ts';
 import type { ReadBlob } from './localContents.ts';
@@ -81,7 +82,7 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
     own: ownDirectories(request.dataDirectory),
     readBlob,
     log: (level, message) => log(level, message),
-    beforeBorrowing: () => registry.readAhead(request.destinations),
+    beforeBorrowing: () => registry.readAhead([...request.destinations, ...cacheRepositories(request)]),
   });
   let isolation: ReturnType<typeof chooseIsolation> | undefined;
 

@@ -72,8 +72,8 @@ export interface StageInputs {
   readonly caching: StepCaching | undefined;
   /** Steps take a place each; one that waits for another stage has none. */
   readonly limit: Limit;
-  /** Told of each layer as soon as it is in the store. */
-  readonly onLayer: (layer: Layer) => void;
+  /** Told of each layer as soon as it is in the store. Gives the layer with where else it lies by then; never rejects. */
+  readonly onLayer: (layer: Layer) => Promise<Layer>;
   /** Whether `onLayer` has not been told of the starting layers by another stage. */
   readonly baseIsNew: boolean;
 }
@@ -95,6 +95,8 @@ class StageRun implements AsyncDisposable {
   /** Found in a cache and not yet in the tree. */
   readonly #unmerged: CachedStep[] = [];
   #executed = false;
+  /** The last layer, on its way. */
+  #sent: Promise<Layer> | undefined;
   #tree: Promise<LayerTree> | undefined;
 
   constructor(inputs: StageInputs) {
@@ -124,7 +126,7 @@ class StageRun implements AsyncDisposable {
     const { baseIsNew, onLayer } = this.#inputs;
     const isSettled = this.#runs.isPrepared || steps.every((step) => step.kind === 'metadata');
     if (baseIsNew && isSettled) {
-      for (const layer of start.layers) onLayer(layer);
+      for (const layer of start.layers) void onLayer(layer);
     }
     const before = session.request.singleSnapshot ? (await this.#files()).clone() : undefined;
     for (const [index, step] of steps.entries()) {
@@ -227,7 +229,7 @@ class StageRun implements AsyncDisposable {
     this.#unmerged.push(found);
     if (found.layer !== undefined) {
       this.#layers.push(found.layer);
-      onLayer(found.layer);
+      void onLayer(found.layer);
     }
     return found;
   }
@@ -244,7 +246,7 @@ class StageRun implements AsyncDisposable {
       const own = await placed(step, () => limit(task));
       const written = mode === 'single-layer' && before !== undefined ? await this.#squash(before, scratch) : own;
       const created = session.clock.created();
-      if (step.kind !== 'metadata') this.#cache?.keep({ ...written, created });
+      if (step.kind !== 'metadata') this.#cache?.keep({ ...written, created }, written && this.#sent);
       return { layer: mode === 'no-layer' ? undefined : written?.layer, created };
     } finally {
       rmSync(scratch, { recursive: true, force: true });
@@ -325,7 +327,7 @@ class StageRun implements AsyncDisposable {
     (await this.#files()).applyLayer(layer, listing);
     if (!hidden) {
       this.#layers.push(layer);
-      onLayer(layer);
+      this.#sent = onLayer(layer);
     }
     return written;
   }

@@ -8,6 +8,7 @@ import {
   type CopyStep,
   type RunStep,
 } from '../cache/cacheKey.ts';
+import type { CacheEntry } from '../cache/cacheEntry.ts';
 import { fileDigests, shortDigest } from '../cache/inputRecord.ts';
 import type { CachedStep, StepToCache } from '../cache/layerCache.ts';
 import type { Digest } from '../image/digest.ts';
@@ -111,14 +112,22 @@ export class StageCache {
     }
   }
 
-  /** Keeps what the step gave that was not found, while the build goes on. */
-  keep({ layer, listing, created }: MadeStep): void {
+  /**
+   * Keeps what the step gave that was not found, while the build goes on.
+   * @param sent the layer once it is where else it goes: a registry that has it need not get it twice
+   */
+  keep({ layer, listing, created }: MadeStep, sent: Promise<Layer> | undefined): void {
     const entry = { continues: this.#key, created, executed: new Date().toISOString() };
-    this.#put({
-      entry: { ...entry, ...(layer === undefined ? {} : { layer: { ...layer.descriptor, diffId: layer.diffId } }) },
-      ...(layer === undefined ? {} : { layer }),
-      ...(listing === undefined ? {} : { listing }),
-    });
+    const kept = toKeep(entry, layer, listing);
+    const keys = this.#keep;
+    for (const cache of this.#caching.to) {
+      for (const key of keys) {
+        const put = async (): Promise<void> => {
+          await cache.put(key, { ...kept, ...(sent === undefined ? {} : { layer: await sent }) });
+        };
+        this.#session.background(put());
+      }
+    }
     const { listings } = this.#session;
     this.#settle({ ...entry, ...(layer === undefined ? {} : { layer, listing: () => listings.get(layer) }) });
   }
@@ -131,12 +140,6 @@ export class StageCache {
   #settle(result: CachedStep | undefined): void {
     this.#claim?.settle(result);
     this.#claim = undefined;
-  }
-
-  #put(step: StepToCache): void {
-    for (const cache of this.#caching.to) {
-      for (const key of this.#keep) this.#session.background(cache.put(key, step));
-    }
   }
 
   async #runKey(step: RunStep, open: OpenSource): Promise<CacheKey> {
@@ -264,11 +267,7 @@ export class StageCache {
     if (missing.length === 0) return;
     const known = await listing?.();
     if (layer !== undefined && known === undefined) return;
-    const kept: StepToCache = {
-      entry: { ...entry, ...(layer === undefined ? {} : { layer: { ...layer.descriptor, diffId: layer.diffId } }) },
-      ...(layer === undefined ? {} : { layer }),
-      ...(known === undefined ? {} : { listing: known }),
-    };
+    const kept = toKeep(entry, layer, known);
     for (const { cache, key } of missing) this.#session.background(cache.put(key, kept));
   }
 
@@ -291,6 +290,18 @@ export class StageCache {
     }
     return undefined;
   }
+}
+
+function toKeep(
+  entry: Omit<CacheEntry, 'layer'>,
+  layer: Layer | undefined,
+  listing: LayerListing | undefined,
+): StepToCache {
+  return {
+    entry: { ...entry, ...(layer === undefined ? {} : { layer: { ...layer.descriptor, diffId: layer.diffId } }) },
+    ...(layer === undefined ? {} : { layer }),
+    ...(listing === undefined ? {} : { listing }),
+  };
 }
 
 function nameOf(entry: string): string {

@@ -16,8 +16,11 @@ export interface PushContext {
 
 /** A push that begins while the image is still being built. */
 export interface Push {
-  /** Sends a layer of the image ahead. Never throws: what fails here is tried again, and reported, by `finish`. */
-  layer(layer: Layer): void;
+  /**
+   * Sends a layer of the image ahead. Never rejects: what fails here is tried again, and reported, by `finish`. Gives the layer with where it
+   * lies then.
+   */
+  layer(layer: Layer): Promise<Layer>;
   /** Sends what is missing, then the manifests. @throws BuildError */
   finish(packed: PackedImage): Promise<void>;
   /** Waits for what is under way, after a failed build. */
@@ -30,17 +33,21 @@ const PARALLEL = 4;
 export function startPush(context: PushContext, destinations: readonly Reference[]): Push {
   const { registry, store, emit, signal } = context;
   const limit = limitConcurrency(PARALLEL);
-  const underWay: Promise<void>[] = [];
+  const underWay: Promise<unknown>[] = [];
   const call = signal === undefined ? {} : { signal };
   const [first] = destinations;
   let ended = false;
   return {
     layer(layer) {
-      if (first === undefined) return;
+      if (first === undefined) return Promise.resolve(layer);
+      const { registry: host, repository } = first;
       const sent = limit(async () => {
-        if (!ended) await pushLayer(await registry(), store, first, layer, call);
-      });
-      underWay.push(sent.catch(() => undefined));
+        if (ended) return layer;
+        await pushLayer(await registry(), store, first, layer, call);
+        return { ...layer, locations: [...layer.locations, { kind: 'registry' as const, registry: host, repository }] };
+      }).catch(() => layer);
+      underWay.push(sent);
+      return sent;
     },
     async finish(packed) {
       for (const destination of destinations) log(emit, `Pushing image to ${formatReference(destination)}`);

@@ -50,6 +50,11 @@ test('places of the layer cache', { skip: NO_RUNTIME ?? NO_TEST_REGISTRY ?? fals
       });
       const cold = await build(context, `--destination=${proxy.host}/${name}:1`);
       assert.equal(cold.exitCode, 0, cold.stderr);
+      // To the destination four layers and the configuration. The cache gets the layers from there, and on its own way: the other stage's layer,
+      // which is that of the COPY too, listings of four layers and of the base's, the record of the inputs, and an empty configuration.
+      const uploaded = proxy.requests.filter((line) => line.startsWith('PATCH'));
+      assert.equal(uploaded.filter((line) => !line.includes('/cache/')).length, 5);
+      assert.equal(uploaded.filter((line) => line.includes('/cache/')).length, 8);
       for (const destination of [`${name}:2`, `${name}/elsewhere:1`]) {
         proxy.requests.length = 0;
         const warm = await bench.run(
