@@ -35,6 +35,12 @@ export const cacheFlags = {
     choices: ['warn', 'fail'],
     help: 'Whether a cache that can not be used is a warning (warn) or an error (fail).',
   },
+  pull: {
+    type: 'bool',
+    default: false,
+    help: 'Ask for newer base images.',
+    support: { level: 'no-effect', because: 'the registry of a base image is always asked what it is now' },
+  },
   'no-cache': { type: 'bool', default: false, help: 'Execute every step, whatever caches have.' },
   'no-cache-filter': { type: 'list', default: [], help: 'Execute every step of these stages (comma-separated).' },
   'cache-copy-layers': { type: 'bool', default: false, help: 'Cache layers of COPY and ADD.' },
