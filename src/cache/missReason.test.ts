@@ -55,6 +55,9 @@ test('a miss is explained by the first input that changed', () => {
     [record(RUN), { ...stage(RUN), baseKey: 'l', baseDigest: 'sha256:2' }, /^base image changed: sha256:1 → sha256:2$/],
     [record(RUN), { ...stage(RUN), baseKey: 'l', base: 'node:25' }, /^base image changed: node:24 → node:25$/],
     [record(RUN), { ...stage(RUN), baseKey: 'l' }, /^the platform or the fixed time/],
+    // A copy was found by its stage, and its files were not looked at.
+    [record(COPY, RUN), stage({ text: COPY.text, instruction: 'c', outcome: 'hit' }, RUN), /^nothing changed, but/],
+    [record({ text: COPY.text, instruction: 'c', outcome: 'hit' }), stage(COPY), /^what it copies changed$/],
     // A step above, which is not cached itself, is what changed.
     [
       record({ ...COPY, files: { a: '1' } }, RUN),

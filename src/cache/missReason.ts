@@ -58,7 +58,9 @@ function variablesReason(old: Named = {}, now: Named = {}): string | undefined {
   return moved ? 'the order of ARG and ENV changed' : undefined;
 }
 
-function filesReason(old: Named = {}, now: Named = {}): string | undefined {
+/** Nothing if the files of one of them were not looked at. */
+function filesReason(old: Named | undefined, now: Named | undefined): string | undefined {
+  if (old === undefined || now === undefined) return undefined;
   const { changed, added, removed } = compare(old, now);
   const count = changed.length + added.length + removed.length;
   if (count === 0) return undefined;
