@@ -12,6 +12,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -108,6 +110,23 @@ test("a mount of the container is left alone, and is no place for a RUN's", { sk
     assert.throws(() => placements.placeMount({ kind: 'tmpfs', target, mode: 0o755 }), { code: 'MOUNT_IMPOSSIBLE' });
   }
   placements[Symbol.dispose]();
+});
+
+test("an agent's socket is reached under the name that the command knows", { skip }, async (t) => {
+  const { root, own, placements } = trial(t);
+  const path = join(own, 'agent');
+  const server = createServer((client) => client.end('agent'));
+  t.after(() => server.close());
+  server.listen(path);
+  await once(server, 'listening');
+  placements.placeMount({ kind: 'bind', source: path, target: '/run/agent.0', readOnly: false });
+  const client = connect(join(root, 'run/agent.0'));
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  client.destroy();
+  assert.equal(answer.toString(), 'agent');
+  placements[Symbol.dispose]();
+  assert.ok(lstatSync(path).isSocket());
+  assert.deepEqual(readdirSync(join(root, 'run')), []);
 });
 
 test('secrets that a killed build left in memory are removed, and nothing else', (t) => {

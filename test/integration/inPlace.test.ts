@@ -114,22 +114,30 @@ describe('in place', { skip }, () => {
     const here = await place(t, debianBase());
     if (here === undefined) return;
     const context = {
-      Dockerfile: `FROM ${here.base} AS first
+      Dockerfile: `FROM ${here.base} AS other
+RUN mkdir -p /srv/deep && echo other > /srv/deep/file && chown -R games /srv
+FROM ${here.base} AS first
 RUN useradd -m joe && ln -s /dev/null /null && ln -s usr /u && mkdir -p /u/made/deep && cp -a /bin/true /opt/copied
 RUN chmod -R u+rwX,go+rX /usr/share /etc/apt && ln /opt/copied /opt/linked && rm -rf /usr/share/zoneinfo/Africa /etc/mtab
 COPY a /d/
+COPY --from=other /srv /srv
 WORKDIR /w
-RUN cat /d/a > b; rm -r /opt; mkdir /opt; echo x >> /etc/hosts; umask > umask
+RUN cat /d/a > b; rm -r /opt; mkdir /opt; echo x >> /etc/hosts; umask > umask; mv /srv/deep /srv/moved; setfattr -n user.a -v b b || true
 USER joe
 RUN id > ~/id; grep ^Cap /proc/self/status | cut -f2 | head -3 > ~/caps
-FROM ${here.base}
-COPY --from=first /w /w
-RUN --mount=from=first,source=/home,target=/h cp -r /h/joe /joe; test ! -e /d`,
+FROM first
+USER root
+RUN --mount=from=other,source=/srv,target=/h cp -r /h/deep /joe; mkfifo /fifo; touch -d @1000 /d/a; (sleep 100 &)`,
       a: 'a',
     };
     const inPlace = await here.build(context);
     assert.equal(inPlace.exitCode, 0, inPlace.stderr);
     assert.match(inPlace.stderr, /RUN is executed in place, because namespaces are refused/);
+    const baseLayers = readLayout((await debianBase()).layout ?? '').manifest.layers.length;
+    const paths = new Set(readLayout(inPlace.layout).layers().slice(baseLayers).flat());
+    assert.ok(paths.has('usr/made/deep') && paths.has('null'));
+    // Of what links lead to nothing is recorded that did not change.
+    assert.ok(!paths.has('dev') && !paths.has('u/made'));
     const other = await here.bench.build(context);
     const compared = await here.bench.run([
       KASANE,
