@@ -110,6 +110,7 @@ async function buildOnce(
     return { digest: packed.manifest.descriptor.digest, image: packed.image, packed };
   } catch (error) {
     stop.abort();
+    session.root[Symbol.dispose]();
     await push?.abandon();
     await session.settle();
     await caching?.recorder.save('failed');
