@@ -25,6 +25,8 @@ export function runProgram(
 /** GNU tar's output for these arguments, `input` as its stdin. */
 export async function* tarStream(args: readonly string[], input = ''): AsyncGenerator<Uint8Array> {
   const tar = spawn('tar', ['--format=pax', '--pax-option=delete=atime,delete=ctime', '--numeric-owner', ...args]);
+  // A tar that reads no stdin may have ended by now; whether it did its work its exit code says.
+  tar.stdin.on('error', () => undefined);
   tar.stdin.end(input);
   let problems = '';
   tar.stderr.on('data', (chunk: Buffer) => (problems += chunk.toString()));
