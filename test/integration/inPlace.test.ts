@@ -382,6 +382,19 @@ RUN --mount=type=secret,id=s,required=true exit 5
     );
   });
 
+  test('only a RUN that no cache has borrows /; ignored paths are in no layer', async (t) => {
+    const here = await place(t);
+    if (here === undefined) return;
+    const flags = '-v debug --cache --cache-repo=oci:/kaniko/layers --ignore-path=/ign*/x --oci-layout-path=/out/image';
+    const ended = await here.shell(`for n in 1 2; do $BUILD ${flags} || exit 1; done`, {
+      Dockerfile: `FROM ${here.base}\nRUN mkdir -p /ignored/x/y /ignored/z`,
+    });
+    assert.equal(ended.exitCode, 0, ended.stderr);
+    assert.equal(ended.stderr.match(/is set aside/g)?.length, 1, ended.stderr);
+    assert.equal(ended.stderr.match(/Using caching version/g)?.length, 1, ended.stderr);
+    assert.deepEqual(readLayout(join(here.out, 'image')).layers().at(-1), ['ignored', 'ignored/z']);
+  });
+
   test('nothing of a hostile base runs in the executor', async (t) => {
     if (!hasProgram('gcc')) {
       t.skip('needs gcc');
