@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { usableCpus } from '../linux/cpuQuota.ts';
 import { join } from 'node:path';
 import { hasErrno } from '../errors.ts';
 import type { EventListener, LogLevel } from '../events.ts';
@@ -74,7 +74,7 @@ export function openSession(request: BuildRequest, options: BuildOptions): Build
   const images = new Map<string, Promise<Image>>();
   const fetching = new Map<string, Promise<string>>();
   const download = limitConcurrency(PARALLEL_DOWNLOADS);
-  const pool = new UnpackPool(availableParallelism());
+  const pool = new UnpackPool(usableCpus());
 
   const root = new SharedRoot({
     directory: join(request.dataDirectory, 'in-place'),

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { usableCpus } from '../linux/cpuQuota.ts';
 import type { BuildRequest } from '../build/request.ts';
 import { BuildError } from '../errors.ts';
 import { readIdMaps } from '../linux/idMap.ts';
@@ -86,7 +86,7 @@ function readCommandLine(face: Face, args: readonly string[], uid: number): Buil
     request: buildRequest(flags, face, {
       workingDirectory: process.cwd(),
       environment,
-      cpus: availableParallelism(),
+      cpus: usableCpus(),
       uid,
       isWritableDirectory,
       canHaveDirectory,

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { usableCpus } from '../linux/cpuQuota.ts';
 import { explainCommand } from './explainCommand.ts';
 import { canHaveDirectory, isWritableDirectory } from './usableDirectory.ts';
 import { userEnvironment } from './userEnvironment.ts';
@@ -8,7 +8,7 @@ export async function explain(args: readonly string[]): Promise<number> {
   const around = {
     workingDirectory: process.cwd(),
     environment: userEnvironment(process.env),
-    cpus: availableParallelism(),
+    cpus: usableCpus(),
     uid: process.getuid?.() ?? 0,
     isWritableDirectory,
     canHaveDirectory,

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { usableCpus } from '../linux/cpuQuota.ts';
 import { toText } from '../byteString.ts';
 import { BuildError, messageOf } from '../errors.ts';
 import { sha256Digest } from '../image/digest.ts';
@@ -148,7 +148,7 @@ class TarStream {
   #flushed = 0;
 
   constructor(blob: BlobWriter) {
-    this.#encoder = new GzipEncoder((chunk) => blob.write(chunk), availableParallelism() + 1);
+    this.#encoder = new GzipEncoder((chunk) => blob.write(chunk), usableCpus() + 1);
   }
 
   /** Bytes so far. */
