@@ -1,4 +1,5 @@
-import { BuildError } from '../errors.ts';
+import { accessSync, constants } from 'node:fs';
+import { BuildError, hasErrno } from '../errors.ts';
 import { readCapabilities, type Capability } from '../linux/capabilities.ts';
 import { insideContainer } from '../rootfs/insideContainer.ts';
 import { probeIsolation } from '../rootfs/probeIsolation.ts';
@@ -74,7 +75,18 @@ function refusalOfInPlace({ dataDirectory }: BuildRequest): string | undefined {
   if (!standsAlone(ownDirectories(dataDirectory))) {
     return "that takes kasane's own image, whose Node.js needs nothing of /";
   }
+  if (!isWritable('/')) return 'the root file system is read-only';
   return undefined;
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'EROFS', 'EACCES')) return false;
+    throw error;
+  }
 }
 
 function lackingCapabilities(): string | undefined {

@@ -482,6 +482,8 @@ RUN --mount=type=secret,id=s,required=true exit 5
     const refused = await here.build(context, [], { capabilities: [] });
     assert.equal(refused.exitCode, 1);
     assert.match(refused.stderr, /nor in place: that takes CAP_CHOWN, .*--isolation=in-place tries without/);
+    const readOnly = await here.build(context, ['--isolation=in-place', '--kaniko-dir=/out/data'], { readOnly: true });
+    assert.match(readOnly.stderr, /the root file system is read-only/);
     const built = await here.build(context, ['--isolation=in-place'], { capabilities: [] });
     assert.equal(built.exitCode, 0, built.stderr);
     const lines = readLayout(built.layout).layer(-1);
