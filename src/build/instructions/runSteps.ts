@@ -34,6 +34,8 @@ export class RunSteps implements AsyncDisposable {
   /** `/` itself, in place. */
   #held: HeldRoot | undefined;
   #rootfs: Rootfs | undefined;
+  /** Whether it is an overlay, which takes what other steps added as a directory. */
+  #stacks = true;
   /** What other steps added before the root file system was there. */
   readonly #pending: { readonly changes: Changes; readonly layer: Layer }[] = [];
 
@@ -116,6 +118,7 @@ export class RunSteps implements AsyncDisposable {
       // The tree has all that was added before.
       this.#pending.length = 0;
       const { readBlob } = this.#session;
+      this.#stacks = false;
       this.#rootfs = await held.open(tree, (pairs) => compareContents(pairs, tree, readBlob));
     }
     await this.#addPending(this.#rootfs);
@@ -125,8 +128,8 @@ export class RunSteps implements AsyncDisposable {
   async #addPending(rootfs: Rootfs): Promise<void> {
     const { directories, listings } = this.#session;
     for (const { changes, layer } of this.#pending.splice(0)) {
-      // An overlay takes the directory; whoever writes the changes reads them from the layer, as their sources may be gone.
-      const kept = this.#held === undefined ? changes : await contentsOfLayer(changes, layer, listings);
+      // Whoever writes the changes reads them from the layer, as their sources may be gone.
+      const kept = this.#stacks ? changes : await contentsOfLayer(changes, layer, listings);
       await rootfs.add({ changes: kept, directory: () => directories.own(layer) });
     }
   }
@@ -137,7 +140,12 @@ export class RunSteps implements AsyncDisposable {
     const apply = (changes: Changes, target: string): Promise<void> => applyChanges(changes, target, readBlob);
     mkdirSync(join(directory, 'tree'), { recursive: true, mode: 0o755 });
     await apply(diffTrees(LayerTree.empty(), tree), join(directory, 'tree'));
-    return openDirectoryRootfs({ directory, apply });
+    this.#stacks = false;
+    return openDirectoryRootfs({
+      directory,
+      apply,
+      compareContents: (pairs) => compareContents(pairs, tree, readBlob),
+    });
   }
 
   #ownDirectory(): string {
