@@ -17,6 +17,7 @@ import { compareContents } from '../compareContents.ts';
 import { contentsOfLayer } from '../contentsOfLayer.ts';
 import { withoutIgnored } from '../ignoredPaths.ts';
 import type { ResolvedMounts } from '../mounts/resolveMounts.ts';
+import { collectGarbage } from '../collectGarbage.ts';
 import type { BuildSession } from '../session.ts';
 import type { HeldRoot } from '../sharedRoot.ts';
 
@@ -59,6 +60,7 @@ export class RunSteps implements AsyncDisposable {
       return undefined;
     }
     this.#stack = await this.#session.directories.stack(layers);
+    collectGarbage();
     return this.#stack.tree;
   }
 
