@@ -17,7 +17,6 @@ import { compareContents } from '../compareContents.ts';
 import { contentsOfLayer } from '../contentsOfLayer.ts';
 import { withoutIgnored } from '../ignoredPaths.ts';
 import type { ResolvedMounts } from '../mounts/resolveMounts.ts';
-import { collectGarbage } from '../collectGarbage.ts';
 import type { BuildSession } from '../session.ts';
 import type { HeldRoot } from '../sharedRoot.ts';
 
@@ -60,7 +59,6 @@ export class RunSteps implements AsyncDisposable {
       return undefined;
     }
     this.#stack = await this.#session.directories.stack(layers);
-    collectGarbage();
     return this.#stack.tree;
   }
 
